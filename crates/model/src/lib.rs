@@ -1,0 +1,31 @@
+//! The nouns of Weir: frames, flows, endpoints, legs, batches, table columns and the filter language.
+//!
+//! Everything here is plain data. This crate opens no file, reads no clock and knows no other crate of Weir; every
+//! other crate speaks to its neighbours in these types.
+
+mod attributed;
+mod batch;
+mod column;
+mod community;
+mod endpoint;
+pub mod filter;
+mod flow;
+mod frame;
+mod json;
+mod net;
+mod row;
+pub mod tables;
+mod time;
+mod value;
+
+pub use attributed::{AttributedFlow, Leg, Tap, TapRole};
+pub use batch::{Batch, Coverage, Loss, LossStage, RunId};
+pub use column::{Column, ColumnGroup, ColumnType, Record, Table};
+pub use community::{community_id, community_id_of};
+pub use endpoint::{Endpoint, EndpointKind, PodRef, Service, ServiceMethod, ServiceRef, ServiceType};
+pub use flow::{Counters, EndReason, Flow, FlowId, InitiatorBy, Outcome, PerDirection, Report, Tcp, TcpState};
+pub use frame::{Frame, LinkType};
+pub use net::{Icmp, Protocol, TcpFlags, Tunnel, TunnelKind, Tuple};
+pub use row::{ConnectionId, FlowRow, Nat};
+pub use time::{ParseTimeError, Timestamp, parse_duration_ns};
+pub use value::Value;

@@ -1,0 +1,201 @@
+//! The `flows` table.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::{FlowRow, Protocol, ServiceRef, TcpFlags, Value};
+
+/// Calls `$with! { name: type, group, documentation, value; ... }` with the columns of `flows` in order.
+#[macro_export]
+macro_rules! flow_columns {
+    ($with:ident $($prefix:tt)*) => { $with! { $($prefix)*
+        flow_id: Int64, Identity, "Number of the flow: unique together with node.",
+            |r| r.seen.flow.id.0.into();
+        connection_id: Int64, Identity, "Number of the connection: the same on all its legs, on every node. Null = not joined yet.",
+            |r| r.connection.map(|c| c.0).into();
+        leg: Text, Identity, "The tap's part in the connection: client (veth of the opener's pod), server (veth of the other pod), transit. Null = nothing says.",
+            |r| r.seen.leg.map(|leg| leg.name()).into();
+        is_primary: Bool, Identity, "This leg stands for its connection: sums and counts over connections take only rows where it is true. Null = undecided yet.",
+            |r| r.is_primary.into();
+        is_first: Bool, Identity, "The flow's first row: counting these counts flows.",
+            |r| r.seen.flow.is_first.into();
+        is_last: Bool, Identity, "The flow's last row.",
+            |r| r.seen.flow.is_last().into();
+
+        cluster: Text, Tap, "Name of the cluster, as configured at the collector. Null = none configured.",
+            |r| r.cluster.as_ref().into();
+        node: Text, Tap, "Node whose agent saw the flow. Null = read from a file.",
+            |r| r.node.as_ref().into();
+        interface: Text, Tap, "Interface of the tap, or the name of the capture file.",
+            |r| (&r.seen.tap.interface).into();
+        sampling: Int32, Tap, "One packet in this many was counted; 1 = every packet.",
+            |r| r.seen.tap.sampling.into();
+
+        start_ts: Time, Time, "The flow's first packet.",
+            |r| r.seen.flow.start_ts.into();
+        first_ts: Time, Time, "The first packet of this row.",
+            |r| r.seen.flow.first_ts.into();
+        last_ts: Time, Time, "The last packet of this row.",
+            |r| r.seen.flow.last_ts.into();
+        window_start: Time, Time, "Start of the window of packet time that this row covers; no row crosses a window's end.",
+            |r| r.seen.flow.window_start.into();
+
+        ip_version: Int32, Network, "4 or 6.",
+            |r| (if r.seen.flow.tuple.src_ip.is_ipv4() { 4_u8 } else { 6 }).into();
+        protocol: Text, Network, "IP protocol: its name (tcp, udp, sctp, icmp, icmpv6, ...), else its number.",
+            |r| $crate::tables::protocol(r.seen.flow.tuple.protocol);
+        src_ip: Ip, Network, "The opener's address as this tap saw it.",
+            |r| r.seen.flow.tuple.src_ip.into();
+        src_port: Int32, Network, "The opener's port. Null = the protocol has no ports.",
+            |r| $crate::tables::port(r.seen.flow.tuple.protocol, r.seen.flow.tuple.src_port);
+        dst_ip: Ip, Network, "The other side's address as this tap saw it.",
+            |r| r.seen.flow.tuple.dst_ip.into();
+        dst_port: Int32, Network, "The other side's port. Null = the protocol has no ports.",
+            |r| $crate::tables::port(r.seen.flow.tuple.protocol, r.seen.flow.tuple.dst_port);
+        initiator_by: Text, Network, "How the opener was known: syn, syn-ack (its answer was seen), first-packet (only that).",
+            |r| r.seen.flow.initiator_by.name().into();
+        vlan: IntList, Network, "VLAN ids from the outside in. Null = untagged.",
+            |r| $crate::tables::non_empty(&r.seen.flow.vlan, $crate::Value::IntList);
+        tunnel: Tunnels, Network, "Tunnels around the flow's packets from the outside in, with their VNI or key. Null = none.",
+            |r| $crate::tables::non_empty(&r.seen.flow.tunnel, $crate::Value::Tunnels);
+        icmp: Icmps, Network, "Types and codes of the flow's ICMP messages, or of the ICMP errors that quoted it. Null = none.",
+            |r| $crate::tables::non_empty(&r.seen.flow.icmp, $crate::Value::Icmps);
+
+        packets_fwd: Int64, Counters, "Packets from src to dst in this row.",
+            |r| r.seen.flow.counters.fwd.packets.into();
+        packets_rev: Int64, Counters, "Packets from dst to src in this row.",
+            |r| r.seen.flow.counters.rev.packets.into();
+        bytes_fwd: Int64, Counters, "Bytes of IP packets (the flow's own layer, on the wire) from src to dst in this row.",
+            |r| r.seen.flow.counters.fwd.bytes.into();
+        bytes_rev: Int64, Counters, "Bytes of IP packets from dst to src in this row.",
+            |r| r.seen.flow.counters.rev.bytes.into();
+        payload_fwd: Int64, Counters, "Bytes above the transport header from src to dst in this row.",
+            |r| r.seen.flow.counters.fwd.payload.into();
+        payload_rev: Int64, Counters, "Bytes above the transport header from dst to src in this row.",
+            |r| r.seen.flow.counters.rev.payload.into();
+
+        tcp_flags_fwd: TextList, Tcp, "TCP flags seen from src in this row (FIN, SYN, RST, PSH, ACK, URG, ECE, CWR). Null = not TCP.",
+            |r| $crate::tables::flags(r.seen.flow.tcp.as_ref().map(|t| t.flags.fwd));
+        tcp_flags_rev: TextList, Tcp, "TCP flags seen from dst in this row. Null = not TCP.",
+            |r| $crate::tables::flags(r.seen.flow.tcp.as_ref().map(|t| t.flags.rev));
+        tcp_state: Text, Tcp, "State at the end of this row: syn-sent, syn-received, established, closing, closed, reset. Null = not TCP.",
+            |r| r.seen.flow.tcp.as_ref().map(|t| t.state.name()).into();
+        end_reason: Text, Tcp, "Why the flow ended: fin, reset-by-src, reset-by-dst, idle, evicted, reused, capture-end, agent-stop. Null = this is not its last row.",
+            |r| r.seen.flow.end_reason.map(|e| e.name()).into();
+        handshake_rtt_us: Int64, Tcp, "Microseconds from the last SYN before the SYN+ACK to that SYN+ACK, in the row that saw it. Null = not in this row.",
+            |r| r.seen.flow.tcp.as_ref().and_then(|t| t.handshake_rtt_us).into();
+        handshake_ack_us: Int64, Tcp, "Microseconds from the SYN+ACK to the opener's ack, in the row that saw it. Null = not in this row.",
+            |r| r.seen.flow.tcp.as_ref().and_then(|t| t.handshake_ack_us).into();
+        retransmits_fwd: Int32, Tcp, "Segments that src sent again in this row. Null = not TCP.",
+            |r| r.seen.flow.tcp.as_ref().map(|t| t.retransmits.fwd).into();
+        retransmits_rev: Int32, Tcp, "Segments that dst sent again in this row. Null = not TCP.",
+            |r| r.seen.flow.tcp.as_ref().map(|t| t.retransmits.rev).into();
+        out_of_order_fwd: Int32, Tcp, "Segments from src that came out of order in this row. Null = not TCP.",
+            |r| r.seen.flow.tcp.as_ref().map(|t| t.out_of_order.fwd).into();
+        out_of_order_rev: Int32, Tcp, "Segments from dst that came out of order in this row. Null = not TCP.",
+            |r| r.seen.flow.tcp.as_ref().map(|t| t.out_of_order.rev).into();
+        zero_window_fwd: Int32, Tcp, "Segments from src that announced a zero window in this row. Null = not TCP.",
+            |r| r.seen.flow.tcp.as_ref().map(|t| t.zero_window.fwd).into();
+        zero_window_rev: Int32, Tcp, "Segments from dst that announced a zero window in this row. Null = not TCP.",
+            |r| r.seen.flow.tcp.as_ref().map(|t| t.zero_window.rev).into();
+
+        src_kind: Text, Endpoints, "What the opener is: pod, node, service, external, unknown.",
+            |r| r.seen.src.kind.name().into();
+        src_namespace: Text, Endpoints, "Namespace of the opener. Null = it has none.",
+            |r| r.seen.src.namespace.as_ref().into();
+        src_name: Text, Endpoints, "Name of the opener: pod, node or Service. Null = not known.",
+            |r| r.seen.src.name.as_ref().into();
+        src_workload_kind: Text, Endpoints, "Kind of the workload that owns the opener (Deployment, StatefulSet, ...; Pod without an owner). Null = not a pod.",
+            |r| r.seen.src.workload_kind.as_ref().into();
+        src_workload: Text, Endpoints, "Name of that workload. Null = not a pod.",
+            |r| r.seen.src.workload.as_ref().into();
+        src_node: Text, Endpoints, "Node of the opener. Null = not in the cluster, or not known.",
+            |r| r.seen.src.node.as_ref().into();
+        src_zone: Text, Endpoints, "Zone of that node. Null = not known.",
+            |r| r.seen.src.zone.as_ref().into();
+        src_labels: TextList, Endpoints, "Chosen labels of the opener, key=value. Null = none.",
+            |r| $crate::tables::words(&r.seen.src.labels);
+        dst_kind: Text, Endpoints, "What the other side is: pod, node, service (a Service whose backend is not known), external, unknown.",
+            |r| r.seen.dst.kind.name().into();
+        dst_namespace: Text, Endpoints, "Namespace of the other side. Null = it has none.",
+            |r| r.seen.dst.namespace.as_ref().into();
+        dst_name: Text, Endpoints, "Name of the other side: pod, node or Service. Null = not known.",
+            |r| r.seen.dst.name.as_ref().into();
+        dst_workload_kind: Text, Endpoints, "Kind of the workload that owns the other side. Null = not a pod.",
+            |r| r.seen.dst.workload_kind.as_ref().into();
+        dst_workload: Text, Endpoints, "Name of that workload. Null = not a pod.",
+            |r| r.seen.dst.workload.as_ref().into();
+        dst_node: Text, Endpoints, "Node of the other side. Null = not in the cluster, or not known.",
+            |r| r.seen.dst.node.as_ref().into();
+        dst_zone: Text, Endpoints, "Zone of that node. Null = not known.",
+            |r| r.seen.dst.zone.as_ref().into();
+        dst_labels: TextList, Endpoints, "Chosen labels of the other side, key=value. Null = none.",
+            |r| $crate::tables::words(&r.seen.dst.labels);
+
+        nat: Text, Nat, "What was rewritten between the two ends: none, dst, src, both. Null = not known.",
+            |r| r.nat.map(|n| n.name()).into();
+        client_ip: Ip, Nat, "The real client's address before SNAT. Null = not rewritten, or not known.",
+            |r| r.client.map(|c| c.0).into();
+        client_port: Int32, Nat, "The real client's port before SNAT. Null as client_ip.",
+            |r| r.client.map(|c| c.1).into();
+        backend_ip: Ip, Nat, "The backend's address after DNAT. Null = not rewritten, or not known.",
+            |r| r.backend.map(|b| b.0).into();
+        backend_port: Int32, Nat, "The backend's port after DNAT. Null as backend_ip.",
+            |r| r.backend.map(|b| b.1).into();
+
+        service_namespace: Text, Service, "Namespace of the Service that was used. Null = none, or not known which (see service_candidates).",
+            |r| $crate::tables::used(r).map(|s| &s.namespace).into();
+        service_name: Text, Service, "Name of the Service that was used. Null as service_namespace.",
+            |r| $crate::tables::used(r).map(|s| &s.name).into();
+        service_type: Text, Service, "Its type: cluster-ip, headless, node-port, load-balancer, external-name. Null as service_namespace.",
+            |r| $crate::tables::used(r).map(|s| s.service_type.name()).into();
+        service_port_name: Text, Service, "Name of the Service port. Null = unnamed, or as service_namespace.",
+            |r| $crate::tables::used(r).and_then(|s| s.port_name.as_ref()).into();
+        service_method: Text, Service, "How the Service was found, surest first: cluster-ip, node-port, load-balancer, external-ip (this tap saw its address), join (another leg did), endpoint-slice (inferred: the only one with this endpoint). Null as service_namespace.",
+            |r| r.seen.service.as_ref().and_then(|s| s.method).map(|m| m.name()).into();
+        service_candidates: TextList, Service, "Services it may have been, namespace/name, where there is no telling which, or whether any. Null = none.",
+            |r| r.seen.service.as_ref().map_or($crate::Value::Null, |s| $crate::tables::words(&s.candidates));
+
+        outcome: Text, Policy, "What was seen to happen so far: established, refused, rejected, unanswered, one-way, half-seen.",
+            |r| r.seen.flow.outcome.name().into();
+    } };
+}
+
+use super::define_table;
+flow_columns!(define_table FLOWS: FlowRow, "flows",
+    "One flow at one tap within one window; counters are deltas, so sums over rows are right.";);
+
+// What follows is called by the value expressions above, which may be expanded in other crates.
+
+#[doc(hidden)]
+pub fn protocol(protocol: Protocol) -> Value<'static> {
+    protocol.name().map_or_else(|| protocol.0.to_string().into(), Value::from)
+}
+
+#[doc(hidden)]
+pub fn port(protocol: Protocol, port: u16) -> Value<'static> {
+    if protocol.has_ports() { port.into() } else { Value::Null }
+}
+
+#[doc(hidden)]
+pub fn non_empty<'a, T: Clone>(list: &'a [T], make: impl FnOnce(Cow<'a, [T]>) -> Value<'a>) -> Value<'a> {
+    if list.is_empty() { Value::Null } else { make(Cow::Borrowed(list)) }
+}
+
+#[doc(hidden)]
+pub fn flags(flags: Option<TcpFlags>) -> Value<'static> {
+    flags.map_or(Value::Null, |set| Value::TextList(set.names().map(Cow::Borrowed).collect()))
+}
+
+#[doc(hidden)]
+pub fn words(words: &[Arc<str>]) -> Value<'_> {
+    if words.is_empty() {
+        return Value::Null;
+    }
+    Value::TextList(words.iter().map(|word| Cow::Borrowed(&**word)).collect())
+}
+
+#[doc(hidden)]
+pub fn used(row: &FlowRow) -> Option<&ServiceRef> {
+    row.seen.service.as_ref().and_then(|service| service.used.as_ref())
+}
