@@ -1,0 +1,136 @@
+//! Transport headers: ports, TCP fields, ICMP messages, the chunks that open an SCTP association.
+
+use etherparse::TcpHeaderSlice;
+use weir_model::{Icmp, Protocol, TcpFlags};
+
+use super::bytes::Bytes;
+use super::ip::{Fragment, Ip, quoted};
+use super::{Decoder, Layers};
+use crate::counts::Skipped;
+use crate::packet::{Detail, IcmpMessage, Packet, Segment, Speakers};
+
+const UDP_HEADER_BYTES: u32 = 8;
+const SCTP_HEADER_BYTES: u32 = 12;
+const ICMP_HEADER_BYTES: u32 = 8;
+
+/// What a transport header says.
+struct Transport {
+    ports: (u16, u16),
+    payload_bytes: u32,
+    detail: Detail,
+}
+
+impl Decoder {
+    #[inline]
+    pub(super) fn transport(&mut self, ip: &Ip, data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
+        if let Fragment::Later { id } = ip.fragment {
+            let ports = self.fragments.ports(&ip.datagram(id), layers.time).unwrap_or((0, 0));
+            let transport = Transport { ports, payload_bytes: data.wire, detail: Detail::None };
+            return Ok(packet(ip, &transport, &layers));
+        }
+        if let Some(inner) = self.inside(ip.protocol, data, layers) {
+            return inner;
+        }
+        let transport = read(ip.protocol, data)?;
+        if let Fragment::First { id } = ip.fragment {
+            self.fragments.remember(ip.datagram(id), transport.ports, layers.time);
+        }
+        Ok(packet(ip, &transport, &layers))
+    }
+}
+
+#[inline]
+fn packet(ip: &Ip, transport: &Transport, layers: &Layers) -> Packet {
+    let (source, destination) = ((ip.source, transport.ports.0), (ip.destination, transport.ports.1));
+    let (speakers, upward) = Speakers::new(ip.v6, ip.protocol, source, destination);
+    Packet {
+        time: layers.time,
+        speakers,
+        upward,
+        ip_bytes: ip.bytes,
+        payload_bytes: transport.payload_bytes,
+        detail: transport.detail,
+        path: layers.path,
+    }
+}
+
+#[inline]
+fn read(protocol: Protocol, data: Bytes<'_>) -> Result<Transport, Skipped> {
+    match protocol {
+        Protocol::TCP => tcp(data),
+        Protocol::UDP | Protocol::UDPLITE => {
+            let payload_bytes = data.wire.saturating_sub(UDP_HEADER_BYTES);
+            Ok(Transport { ports: ports(data)?, payload_bytes, detail: Detail::None })
+        }
+        Protocol::ICMP | Protocol::ICMPV6 => Ok(icmp(protocol, data)),
+        Protocol::SCTP => {
+            let payload_bytes = data.wire.saturating_sub(SCTP_HEADER_BYTES);
+            let detail = match data.seen.get(SCTP_HEADER_BYTES as usize) {
+                Some(1) => Detail::SctpInit,
+                Some(2) => Detail::SctpInitAck,
+                _ => Detail::None,
+            };
+            Ok(Transport { ports: ports(data)?, payload_bytes, detail })
+        }
+        Protocol::DCCP => {
+            let header = data.seen.get(4).map_or(12, |words| u32::from(*words) * 4);
+            let payload_bytes = data.wire.saturating_sub(header);
+            Ok(Transport { ports: ports(data)?, payload_bytes, detail: Detail::None })
+        }
+        _ => Ok(Transport { ports: (0, 0), payload_bytes: data.wire, detail: Detail::None }),
+    }
+}
+
+fn ports(data: Bytes<'_>) -> Result<(u16, u16), Skipped> {
+    let [src_0, src_1, dst_0, dst_1] = *data.head::<4>()?;
+    Ok((u16::from_be_bytes([src_0, src_1]), u16::from_be_bytes([dst_0, dst_1])))
+}
+
+#[inline]
+fn tcp(data: Bytes<'_>) -> Result<Transport, Skipped> {
+    let Ok(header) = TcpHeaderSlice::from_slice(data.seen) else { return cut_tcp(data) };
+    let [.., flags, _, _, _, _, _, _] = *data.head::<20>()?;
+    let segment = Segment {
+        seq: header.sequence_number(),
+        ack: header.acknowledgment_number(),
+        flags: TcpFlags(flags),
+        window: header.window_size(),
+    };
+    Ok(Transport {
+        ports: (header.source_port(), header.destination_port()),
+        payload_bytes: data.wire.saturating_sub(header.slice().len() as u32),
+        detail: Detail::Tcp(segment),
+    })
+}
+
+/// A header that the snap length cut, or whose length is wrong: what there is of it still says which flow it is.
+#[cold]
+fn cut_tcp(data: Bytes<'_>) -> Result<Transport, Skipped> {
+    let ports = ports(data)?;
+    let Some([.., s0, s1, s2, s3, a0, a1, a2, a3, offset, flags, w0, w1]) = data.seen.first_chunk::<16>() else {
+        return Ok(Transport { ports, payload_bytes: data.wire.saturating_sub(20), detail: Detail::None });
+    };
+    let header = u32::from(offset >> 4) * 4;
+    let segment = Segment {
+        seq: u32::from_be_bytes([*s0, *s1, *s2, *s3]),
+        ack: u32::from_be_bytes([*a0, *a1, *a2, *a3]),
+        flags: TcpFlags(*flags),
+        window: u16::from_be_bytes([*w0, *w1]),
+    };
+    Ok(Transport { ports, payload_bytes: data.wire.saturating_sub(header.max(20)), detail: Detail::Tcp(segment) })
+}
+
+fn icmp(protocol: Protocol, data: Bytes<'_>) -> Transport {
+    let payload_bytes = data.wire.saturating_sub(ICMP_HEADER_BYTES);
+    let Some(&[kind, code]) = data.seen.first_chunk::<2>() else {
+        return Transport { ports: (0, 0), payload_bytes, detail: Detail::None };
+    };
+    // Unreachable, source quench, redirect, time exceeded, parameter problem; ICMPv6 errors are 1 to 4.
+    let is_error = match protocol {
+        Protocol::ICMP => matches!(kind, 3 | 4 | 5 | 11 | 12),
+        _ => matches!(kind, 1..=4),
+    };
+    let quoted = if is_error { quoted(data.skip(ICMP_HEADER_BYTES as usize)) } else { None };
+    let detail = Detail::Icmp(IcmpMessage { icmp: Icmp { kind, code }, quoted });
+    Transport { ports: (0, 0), payload_bytes, detail }
+}
