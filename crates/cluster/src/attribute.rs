@@ -1,0 +1,53 @@
+//! What one tap can say of a flow: its leg, both endpoints and the Service.
+//!
+//! A flow's report and a snapshot come in, the same report with names comes out. It never turns a flow round, undoes no
+//! NAT and evaluates no policy: what only another leg shows is left to the joining of legs.
+
+use std::sync::Arc;
+
+use weir_model::{AttributedFlow, Endpoint, EndpointKind, Flow, Leg, PodRef, Service, Tap, TapRole};
+
+use crate::Snapshot;
+use crate::snapshot::Target;
+
+/// Says what one tap can know of a flow.
+///
+/// - Leg: at a pod's tap `client` where that pod is the source (also where it is both), `server` where it is the
+///   destination, else `transit`; at an uplink `transit`; `None` where the tap's pod is not known.
+/// - Endpoints: see [`Snapshot`]. A destination may be a Service at a node port, a source never is.
+/// - Service: by its own address and port; else by EndpointSlices, as [`weir_model::ServiceMethod::EndpointSlice`]
+///   where there is one, as candidates where there are several, and only as candidates on the client leg, which shows
+///   that the opener dialled the endpoint itself.
+pub fn attribute(snapshot: &Snapshot, tap: &Arc<Tap>, flow: Flow) -> AttributedFlow {
+    let tuple = flow.tuple;
+    let target = snapshot.target(tuple.dst_ip, tuple.dst_port, tuple.protocol);
+    let src = snapshot.opener(tuple.src_ip, tuple.src_port, tuple.protocol);
+    let dst = Arc::clone(target.endpoint);
+    let leg = leg(snapshot, tap, &src, &dst);
+    let service = service(&target, leg).map(Arc::clone);
+    AttributedFlow { flow, tap: Arc::clone(tap), leg, src, dst, service }
+}
+
+fn leg(snapshot: &Snapshot, tap: &Tap, src: &Endpoint, dst: &Endpoint) -> Option<Leg> {
+    match (tap.role, &tap.pod) {
+        (TapRole::Uplink, _) => Some(Leg::Transit),
+        (TapRole::Other, _) | (TapRole::Pod, None) => None,
+        (TapRole::Pod, Some(pod)) if is_pod(src, pod) => Some(Leg::Client),
+        (TapRole::Pod, Some(pod)) if is_pod(dst, pod) => Some(Leg::Server),
+        (TapRole::Pod, Some(pod)) => snapshot.pod_named(pod).map(|_| Leg::Transit),
+    }
+}
+
+fn is_pod(endpoint: &Endpoint, pod: &PodRef) -> bool {
+    endpoint.kind == EndpointKind::Pod
+        && endpoint.name.as_ref() == Some(&pod.name)
+        && endpoint.namespace.as_ref() == Some(&pod.namespace)
+}
+
+fn service<'a>(target: &Target<'a>, leg: Option<Leg>) -> Option<&'a Arc<Service>> {
+    match (target.claim, target.naming) {
+        (Some(claim), _) => Some(&claim.known),
+        (None, Some(naming)) if leg == Some(Leg::Client) => Some(&naming.dialled),
+        (None, naming) => naming.map(|naming| &naming.inferred),
+    }
+}

@@ -1,0 +1,87 @@
+//! Which pods were watched when.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use weir_model::{Coverage, PodRef, RunId, Timestamp};
+
+#[derive(Clone, Debug)]
+struct Span {
+    node: Arc<str>,
+    run: RunId,
+    from: Timestamp,
+    /// `None` = still open.
+    to: Option<Timestamp>,
+}
+
+/// Spans of packet time in which pods had a tap.
+///
+/// Key: the pod. Cap: [`MAX_PODS`], the one that was watched longest ago first, and [`MAX_SPANS`] for each pod, oldest
+/// first; spans of one run that touch are merged, so a pod that
+/// is watched without a break needs one.
+#[derive(Debug)]
+pub(super) struct CoverageIndex {
+    pods: HashMap<PodRef, Vec<Span>>,
+    slack_ns: i64,
+}
+
+const MAX_SPANS: usize = 64;
+const MAX_PODS: usize = 500_000;
+
+impl CoverageIndex {
+    pub(super) fn new(slack_ns: i64) -> Self {
+        Self { pods: HashMap::new(), slack_ns }
+    }
+
+    pub(super) fn cover(&mut self, node: &Arc<str>, run: RunId, coverage: &Coverage) {
+        let (Some(pod), true) = (&coverage.pod, coverage.interface.is_some() && coverage.reason.is_none()) else {
+            return;
+        };
+        self.make_room(pod);
+        let spans = self.pods.entry(pod.clone()).or_default();
+        let touches = |span: &Span| {
+            span.run == run
+                && span.node == *node
+                && coverage.from_ts <= span.to.unwrap_or(Timestamp(i64::MAX)).plus_ns(self.slack_ns)
+                && coverage.to_ts.unwrap_or(Timestamp(i64::MAX)).plus_ns(self.slack_ns) >= span.from
+        };
+        if let Some(span) = spans.iter_mut().find(|span| touches(span)) {
+            span.from = span.from.min(coverage.from_ts);
+            // A tap that is open reports what it has watched so far, and goes on: only its run's end closes it.
+            span.to = span.to.zip(coverage.to_ts).map(|(a, b)| a.max(b));
+            return;
+        }
+        if spans.len() >= MAX_SPANS {
+            spans.remove(0);
+        }
+        spans.push(Span { node: Arc::clone(node), run, from: coverage.from_ts, to: coverage.to_ts });
+    }
+
+    fn make_room(&mut self, pod: &PodRef) {
+        if self.pods.len() < MAX_PODS || self.pods.contains_key(pod) {
+            return;
+        }
+        let watched_until = |spans: &Vec<Span>| spans.iter().map(|span| span.to.unwrap_or(Timestamp(i64::MAX))).max();
+        let oldest = self.pods.iter().min_by_key(|(_, spans)| watched_until(spans)).map(|(pod, _)| pod.clone());
+        if let Some(oldest) = oldest {
+            self.pods.remove(&oldest);
+        }
+    }
+
+    pub(super) fn run_ended(&mut self, node: &str, run: RunId, at: Timestamp) {
+        for span in self.pods.values_mut().flatten() {
+            if span.run == run && *span.node == *node && span.to.is_none() {
+                span.to = Some(at.max(span.from));
+            }
+        }
+    }
+
+    /// Whether the pod was watched at that time.
+    pub(super) fn tapped(&self, pod: &PodRef, at: Timestamp) -> bool {
+        self.pods.get(pod).is_some_and(|spans| {
+            spans.iter().any(|span| {
+                span.from.plus_ns(-self.slack_ns) <= at && span.to.is_none_or(|to| at <= to.plus_ns(self.slack_ns))
+            })
+        })
+    }
+}

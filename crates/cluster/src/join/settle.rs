@@ -1,0 +1,85 @@
+//! What only the whole connection shows: the real client, the backend, the Service, what was rewritten.
+
+use std::sync::Arc;
+
+use weir_model::{EndpointKind, FlowRow, Leg, Nat, Outcome, Service, ServiceMethod};
+
+use super::connection::{Connection, LegSeen};
+
+/// Fills the row's endpoints, Service and NAT columns from all legs that have arrived.
+pub(super) fn fill(row: &mut FlowRow, connection: &Connection) {
+    let opener = opener_side(connection);
+    let server = connection.leg(Leg::Server);
+    if let Some(opener) = opener {
+        row.seen.src = Arc::clone(&opener.src);
+    }
+    if let Some(backend) = backend(connection) {
+        row.seen.dst = Arc::clone(&backend.dst);
+    }
+    row.seen.service = service(row, connection);
+    fill_nat(row, connection, opener, server);
+    if let Some(outcome) = told_by_another_leg(row.seen.flow.outcome, connection) {
+        row.seen.flow.outcome = outcome;
+    }
+}
+
+/// The leg that shows the opener as it is: its own veth, else a leg that shows it as a pod or an outside address.
+fn opener_side(connection: &Connection) -> Option<&LegSeen> {
+    connection
+        .leg(Leg::Client)
+        .or_else(|| connection.best(|leg| leg.src.kind == EndpointKind::Pod))
+        .or_else(|| connection.best(|leg| leg.src.kind == EndpointKind::External))
+}
+
+/// The leg that shows the other side as a pod.
+fn backend(connection: &Connection) -> Option<&LegSeen> {
+    connection.leg(Leg::Server).or_else(|| connection.best(|leg| leg.dst.kind == EndpointKind::Pod))
+}
+
+/// The Service that was used: as a leg saw its address; none where the opener's own leg dialled the pod itself.
+fn service(row: &FlowRow, connection: &Connection) -> Option<Arc<Service>> {
+    if let Some(shown) = connection.best(LegSeen::shows_service).and_then(|leg| leg.service.as_ref()) {
+        let own = row.seen.service.as_ref();
+        if own.is_some_and(|own| own.used == shown.used && own.method == shown.method) {
+            return own.cloned();
+        }
+        return Some(Arc::new(Service { method: Some(ServiceMethod::Join), ..(**shown).clone() }));
+    }
+    match connection.leg(Leg::Client) {
+        Some(client) => client.service.clone(),
+        None => row.seen.service.clone(),
+    }
+}
+
+fn fill_nat(row: &mut FlowRow, connection: &Connection, opener: Option<&LegSeen>, server: Option<&LegSeen>) {
+    let differs = |pick: fn(&LegSeen) -> (std::net::IpAddr, u16)| {
+        let mut legs = connection.legs.iter().map(pick);
+        let first = legs.next();
+        legs.any(|leg| Some(leg) != first)
+    };
+    let src = differs(|leg| (leg.key.tuple.src_ip, leg.key.tuple.src_port));
+    let dst = differs(|leg| (leg.key.tuple.dst_ip, leg.key.tuple.dst_port));
+    // Both ends were seen: what does not differ was not rewritten.
+    let both_ends = connection.leg(Leg::Client).is_some() && server.is_some();
+    row.nat = match (src, dst) {
+        (true, true) => Some(Nat::Both),
+        (true, false) => Some(Nat::Src),
+        (false, true) => Some(Nat::Dst),
+        (false, false) => both_ends.then_some(Nat::None),
+    };
+    if let (true, Some(opener)) = (src, opener) {
+        row.client = Some((opener.key.tuple.src_ip, opener.key.tuple.src_port));
+    }
+    if let (true, Some(backend)) = (dst, backend(connection)) {
+        row.backend = Some((backend.key.tuple.dst_ip, backend.key.tuple.dst_port));
+    }
+}
+
+/// A tap that saw one direction, or joined half-way, takes the word of one that saw the answer.
+fn told_by_another_leg(own: Outcome, connection: &Connection) -> Option<Outcome> {
+    if !matches!(own, Outcome::OneWay | Outcome::HalfSeen) {
+        return None;
+    }
+    let sure = |outcome: &Outcome| matches!(outcome, Outcome::Established | Outcome::Refused | Outcome::Rejected);
+    connection.legs.iter().map(|leg| leg.outcome).find(sure)
+}

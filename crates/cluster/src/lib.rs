@@ -1,0 +1,17 @@
+//! What a cluster's objects say about flows.
+//!
+//! Kubernetes objects and flows come in; endpoints, Services and legs come out. Everything here is pure: nothing
+//! talks to an API server or reads a clock, and only [`manifests::load`] touches the disk.
+
+#![forbid(unsafe_code)]
+
+mod attribute;
+pub mod join;
+pub mod manifests;
+pub mod objects;
+mod owners;
+mod snapshot;
+
+pub use attribute::attribute;
+pub use owners::{OwnerCandidates, settle_owners};
+pub use snapshot::{Backend, PodEntry, ServiceHit, Snapshot, SnapshotOptions};

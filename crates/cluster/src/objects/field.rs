@@ -1,0 +1,117 @@
+//! How single fields of the Kubernetes API are read: `null` for absent, addresses, CIDRs, protocols, times.
+//!
+//! A field's text comes in, a value or an error that quotes the text goes out.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use weir_model::{Protocol, Timestamp};
+
+/// An address where the API also allows a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// An IP address (IPv4-mapped IPv6 as IPv4).
+    Ip(IpAddr),
+    /// A host name.
+    Name(Box<str>),
+}
+
+impl Address {
+    /// The IP address, where it is one.
+    pub const fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(ip) => Some(*ip),
+            Self::Name(_) => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = text(from)?;
+        Ok(text.parse().map_or_else(|_| Self::Name(text.as_ref().into()), |ip: IpAddr| Self::Ip(ip.to_canonical())))
+    }
+}
+
+/// Reads `null` as the type's default: the API server writes empty lists that way.
+pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
+}
+
+/// Reads an empty name as no name.
+pub(super) fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Arc<str>>, D::Error> {
+    Ok(Option::<Arc<str>>::deserialize(from)?.filter(|name| !name.is_empty()))
+}
+
+/// Reads port 0 as no port.
+pub(super) fn port<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
+    Ok(Option::deserialize(from)?.filter(|port| *port != 0))
+}
+
+/// Reads an IP address; an empty text is no address.
+pub(super) fn ip<'de, D: Deserializer<'de>>(from: D) -> Result<Option<IpAddr>, D::Error> {
+    let Some(text) = Option::<Text>::deserialize(from)?.filter(|text| !text.0.is_empty()) else { return Ok(None) };
+    parse_ip(&text.0).map(Some)
+}
+
+/// Reads a list of IP addresses.
+pub(super) fn ips<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpAddr>, D::Error> {
+    let list: Vec<Text> = nullable(from)?;
+    list.iter().map(|text| parse_ip(&text.0)).collect()
+}
+
+/// Reads a CIDR and clears its host bits; an empty text is none.
+pub(super) fn cidr<'de, D: Deserializer<'de>>(from: D) -> Result<Option<IpNet>, D::Error> {
+    let Some(text) = Option::<Text>::deserialize(from)?.filter(|text| !text.0.is_empty()) else { return Ok(None) };
+    parse_cidr(&text.0).map(Some)
+}
+
+/// Reads a list of CIDRs.
+pub(super) fn cidrs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    let list: Vec<Text> = nullable(from)?;
+    list.iter().map(|text| parse_cidr(&text.0)).collect()
+}
+
+/// Reads `TCP`, `UDP` or `SCTP`; absent or empty is TCP.
+pub(super) fn protocol<'de, D: Deserializer<'de>>(from: D) -> Result<Protocol, D::Error> {
+    let text = Option::<Text>::deserialize(from)?;
+    match text.as_ref().map(|text| &*text.0) {
+        None | Some("" | "TCP") => Ok(Protocol::TCP),
+        Some("UDP") => Ok(Protocol::UDP),
+        Some("SCTP") => Ok(Protocol::SCTP),
+        Some(other) => Err(D::Error::custom(format!("not a protocol: {other} (expected TCP, UDP or SCTP)"))),
+    }
+}
+
+/// The protocol of a port that names none.
+pub(super) const fn tcp() -> Protocol {
+    Protocol::TCP
+}
+
+/// Reads an RFC 3339 time.
+pub(super) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<Text>::deserialize(from)? else { return Ok(None) };
+    Timestamp::parse(&text.0).map(Some).map_err(D::Error::custom)
+}
+
+/// Text that is borrowed where the input allows it.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Cow<'de, str>, D::Error> {
+    Text::deserialize(from).map(|text| text.0)
+}
+
+pub(super) fn parse_ip<E: Error>(text: &str) -> Result<IpAddr, E> {
+    text.parse().map(|ip: IpAddr| ip.to_canonical()).map_err(|_| E::custom(format!("not an IP address: {text}")))
+}
+
+fn parse_cidr<E: Error>(text: &str) -> Result<IpNet, E> {
+    text.parse()
+        .map(|net: IpNet| net.trunc())
+        .map_err(|_| E::custom(format!("not a CIDR: {text} (expected 10.244.1.0/24)")))
+}

@@ -1,0 +1,52 @@
+//! Metadata that every object has, and its references to owners.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use weir_model::Timestamp;
+
+use super::field;
+
+/// `metadata` of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectMeta {
+    /// The name.
+    pub name: Arc<str>,
+    /// The namespace; empty for kinds without one.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub namespace: Arc<str>,
+    /// Labels.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// Owners.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub owner_references: Vec<OwnerReference>,
+    /// When the API server took the object in.
+    #[serde(default, deserialize_with = "field::time")]
+    pub creation_timestamp: Option<Timestamp>,
+    /// When deletion was asked for; the object may live on for its grace period.
+    #[serde(default, deserialize_with = "field::time")]
+    pub deletion_timestamp: Option<Timestamp>,
+}
+
+impl ObjectMeta {
+    /// The owner that controls the object; where none is marked so, the first owner.
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        self.owner_references.iter().find(|owner| owner.controller).or_else(|| self.owner_references.first())
+    }
+}
+
+/// An object that owns another one of its namespace, or of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnerReference {
+    /// Kind of the owner.
+    pub kind: Arc<str>,
+    /// Name of the owner.
+    pub name: Arc<str>,
+    /// Whether it is the one that manages the object.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub controller: bool,
+}

@@ -1,0 +1,41 @@
+//! Addresses and ports as keys of hash tables: plain numbers, quick to hash and to compare.
+
+use std::net::IpAddr;
+
+use weir_model::Protocol;
+
+/// An address; IPv4 is the same as IPv4-mapped IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Ip(u128);
+
+impl From<IpAddr> for Ip {
+    fn from(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(v4) => Self(v4.to_ipv6_mapped().to_bits()),
+            IpAddr::V6(v6) => Self(v6.to_bits()),
+        }
+    }
+}
+
+/// An address and port of a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Socket {
+    ip: Ip,
+    port: Port,
+}
+
+impl Socket {
+    pub(super) fn new(ip: IpAddr, port: u16, protocol: Protocol) -> Self {
+        Self { ip: ip.into(), port: Port::new(port, protocol) }
+    }
+}
+
+/// A port of a protocol, at whatever address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Port(u32);
+
+impl Port {
+    pub(super) fn new(port: u16, protocol: Protocol) -> Self {
+        Self(u32::from(port) << 8 | u32::from(protocol.0))
+    }
+}
