@@ -1,0 +1,3 @@
+//! Configuration as a program meets it: all layers together.
+
+mod config;
