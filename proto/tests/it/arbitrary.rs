@@ -1,0 +1,230 @@
+//! Batches and rows of any content, extreme values among them. Flows of one batch share a few names, as real ones do.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use weir_model::{
+    AttributedFlow, Batch, ConnectionId, Counters, Coverage, EndReason, Endpoint, EndpointKind, Flow, FlowId, FlowRow,
+    Icmp, InitiatorBy, Leg, Loss, LossStage, Nat, Outcome, PerDirection, PodRef, Protocol, Report, RunId, Service,
+    ServiceMethod, ServiceRef, ServiceType, Tap, TapRole, Tcp, TcpFlags, TcpState, Timestamp, Tunnel, TunnelKind,
+    Tuple,
+};
+
+/// The most flows of a batch, so that it has no more than 16 names: each flow has up to 4.
+const FLOWS: usize = 4;
+
+pub(crate) fn batch() -> impl Strategy<Value = Batch> {
+    (name(), any::<u128>(), any::<u64>(), flows(), vec(coverage(), 0..3), vec(loss(), 0..3)).prop_map(
+        |(node, run, sequence, flows, coverage, losses)| Batch {
+            node,
+            run: RunId(run),
+            sequence,
+            flows,
+            coverage,
+            losses,
+        },
+    )
+}
+
+pub(crate) fn row() -> impl Strategy<Value = FlowRow> {
+    let joined = (option::of(any::<u64>()), option::of(any::<bool>()), option::of(select(Nat::ALL)));
+    let behind = (option::of((ip(), any::<u16>())), option::of((ip(), any::<u16>())));
+    (attributed(), option::of(name()), option::of(name()), joined, behind).prop_map(
+        |(seen, cluster, node, (connection, is_primary, nat), (client, backend))| FlowRow {
+            cluster,
+            node,
+            run: None,
+            seen,
+            connection: connection.map(ConnectionId::new),
+            is_primary,
+            nat,
+            client,
+            backend,
+        },
+    )
+}
+
+/// Flows whose names are chosen from a few.
+fn flows() -> impl Strategy<Value = Vec<AttributedFlow>> {
+    let names = (vec(tap(), 1..4), vec(endpoint(), 1..6), vec(service(), 1..4));
+    let choice = (any::<Index>(), any::<Index>(), any::<Index>(), option::of(any::<Index>()), leg());
+    (names, vec((flow(), choice), 0..=FLOWS)).prop_map(|((taps, endpoints, services), flows)| {
+        let attributed =
+            |(flow, (tap, src, dst, service, leg)): (Flow, (Index, Index, Index, Option<Index>, _))| AttributedFlow {
+                flow,
+                tap: Arc::clone(tap.get(&taps)),
+                leg,
+                src: Arc::clone(src.get(&endpoints)),
+                dst: Arc::clone(dst.get(&endpoints)),
+                service: service.map(|service| Arc::clone(service.get(&services))),
+            };
+        flows.into_iter().map(attributed).collect()
+    })
+}
+
+fn attributed() -> impl Strategy<Value = AttributedFlow> {
+    (flow(), tap(), leg(), endpoint(), endpoint(), option::of(service()))
+        .prop_map(|(flow, tap, leg, src, dst, service)| AttributedFlow { flow, tap, leg, src, dst, service })
+}
+
+fn flow() -> impl Strategy<Value = Flow> {
+    let identity = (number(), select(vec![Report::Start, Report::Window, Report::End]), any::<bool>());
+    let times = (time(), time(), time(), time());
+    let ends = (select(InitiatorBy::ALL), select(Outcome::ALL), option::of(select(EndReason::ALL)));
+    let headers = (vec(any::<u16>(), 0..3), vec(tunnel(), 0..3), vec(icmp(), 0..3));
+    let counters = (counters(), counters());
+    (identity, tuple(), times, ends, counters, option::of(tcp()), headers).prop_map(
+        |((id, report, is_first), tuple, times, (initiator_by, outcome, end_reason), counters, tcp, headers)| Flow {
+            id: FlowId(id),
+            report,
+            is_first,
+            tuple,
+            initiator_by,
+            start_ts: times.0,
+            first_ts: times.1,
+            last_ts: times.2,
+            window_start: times.3,
+            counters: PerDirection { fwd: counters.0, rev: counters.1 },
+            tcp,
+            outcome,
+            end_reason,
+            vlan: headers.0,
+            tunnel: headers.1,
+            icmp: headers.2,
+        },
+    )
+}
+
+fn tcp() -> impl Strategy<Value = Tcp> {
+    let flags = both(any::<u8>().prop_map(TcpFlags));
+    let round_trips = (option::of(any::<u32>()), option::of(any::<u32>()));
+    let counts = (both(any::<u32>()), both(any::<u32>()), both(any::<u32>()));
+    (flags, select(TcpState::ALL), round_trips, counts, both(option::of(any::<u32>()))).prop_map(
+        |(flags, state, round_trips, counts, isn)| Tcp {
+            flags,
+            state,
+            handshake_rtt_us: round_trips.0,
+            handshake_ack_us: round_trips.1,
+            retransmits: counts.0,
+            out_of_order: counts.1,
+            zero_window: counts.2,
+            isn,
+        },
+    )
+}
+
+fn both<T: std::fmt::Debug>(one: impl Strategy<Value = T> + Clone) -> impl Strategy<Value = PerDirection<T>> {
+    (one.clone(), one).prop_map(|(fwd, rev)| PerDirection { fwd, rev })
+}
+
+fn counters() -> impl Strategy<Value = Counters> {
+    (number(), number(), number()).prop_map(|(packets, bytes, payload)| Counters { packets, bytes, payload })
+}
+
+fn tuple() -> impl Strategy<Value = Tuple> {
+    (any::<u8>(), ip(), any::<u16>(), ip(), any::<u16>()).prop_map(|(protocol, src_ip, src_port, dst_ip, dst_port)| {
+        Tuple { protocol: Protocol(protocol), src_ip, src_port, dst_ip, dst_port }
+    })
+}
+
+fn tap() -> impl Strategy<Value = Arc<Tap>> {
+    (name(), role(), option::of(pod()), prop_oneof![Just(1), 1..=u32::MAX])
+        .prop_map(|(interface, role, pod, sampling)| Arc::new(Tap { interface, role, pod, sampling }))
+}
+
+fn endpoint() -> impl Strategy<Value = Arc<Endpoint>> {
+    let place = (option::of(name()), option::of(name()));
+    let owner = (option::of(name()), option::of(name()));
+    let host = (option::of(name()), option::of(name()));
+    (select(EndpointKind::ALL), place, owner, host, vec(name(), 0..3)).prop_map(|(kind, place, owner, host, labels)| {
+        Arc::new(Endpoint {
+            kind,
+            namespace: place.0,
+            name: place.1,
+            workload_kind: owner.0,
+            workload: owner.1,
+            node: host.0,
+            zone: host.1,
+            labels,
+        })
+    })
+}
+
+fn service() -> impl Strategy<Value = Arc<Service>> {
+    let used = (name(), name(), select(ServiceType::ALL), option::of(name()))
+        .prop_map(|(namespace, name, service_type, port_name)| ServiceRef { namespace, name, service_type, port_name });
+    (option::of(used), option::of(select(ServiceMethod::ALL)), vec(name(), 0..3))
+        .prop_map(|(used, method, candidates)| Arc::new(Service { used, method, candidates }))
+}
+
+fn coverage() -> impl Strategy<Value = Coverage> {
+    (option::of(name()), role(), option::of(pod()), time(), option::of(time()), option::of(name())).prop_map(
+        |(interface, role, pod, from_ts, to_ts, reason)| Coverage { interface, role, pod, from_ts, to_ts, reason },
+    )
+}
+
+fn loss() -> impl Strategy<Value = Loss> {
+    let counts = (option::of(number()), option::of(number()), option::of(number()));
+    (select(LossStage::ALL), option::of(name()), time(), time(), counts).prop_map(
+        |(stage, interface, from_ts, to_ts, (packets, bytes, rows))| Loss {
+            stage,
+            interface,
+            from_ts,
+            to_ts,
+            packets,
+            bytes,
+            rows,
+        },
+    )
+}
+
+fn leg() -> impl Strategy<Value = Option<Leg>> {
+    option::of(select(Leg::ALL))
+}
+
+fn role() -> impl Strategy<Value = TapRole> {
+    select(TapRole::ALL)
+}
+
+fn pod() -> impl Strategy<Value = PodRef> {
+    (name(), name()).prop_map(|(namespace, name)| PodRef { namespace, name })
+}
+
+fn tunnel() -> impl Strategy<Value = Tunnel> {
+    let kind = select(vec![TunnelKind::Vxlan, TunnelKind::Geneve, TunnelKind::Gre, TunnelKind::Ipip]);
+    (kind, option::of(any::<u32>())).prop_map(|(kind, id)| Tunnel { kind, id })
+}
+
+fn icmp() -> impl Strategy<Value = Icmp> {
+    (any::<u8>(), any::<u8>()).prop_map(|(kind, code)| Icmp { kind, code })
+}
+
+fn ip() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![
+        any::<u32>().prop_map(|bits| IpAddr::V4(Ipv4Addr::from(bits))),
+        any::<u128>().prop_map(|bits| IpAddr::V6(Ipv6Addr::from(bits))),
+        any::<[u8; 4]>().prop_map(|octets| IpAddr::V6(Ipv4Addr::from(octets).to_ipv6_mapped())),
+    ]
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![
+        6 => (0..3_600_000_000_000_i64).prop_map(|offset| 1_795_381_200_000_000_000 + offset),
+        1 => any::<i64>(),
+        1 => select(vec![i64::MIN, i64::MIN + 1, -1, 0, i64::MAX]),
+    ]
+    .prop_map(Timestamp)
+}
+
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => 0..100_000_u64, 1 => any::<u64>(), 1 => Just(u64::MAX)]
+}
+
+/// Often the same, seldom anything.
+fn name() -> impl Strategy<Value = Arc<str>> {
+    prop_oneof![3 => "[a-c]", 1 => "[a-z0-9=/-]{0,12}", 1 => any::<String>()].prop_map(Arc::from)
+}
