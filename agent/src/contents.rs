@@ -1,0 +1,223 @@
+//! Cutting the queue of events into contents of batches: attributed, bounded in records, bytes and time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::time::{Instant, sleep_until};
+use weir_cluster::{Snapshot, attribute};
+use weir_model::{AttributedFlow, Coverage, Loss};
+
+use crate::event::Event;
+
+/// What a batch holds, before it has a number.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Contents {
+    /// Reports of flows.
+    pub(crate) flows: Vec<AttributedFlow>,
+    /// Spans of watching.
+    pub(crate) coverage: Vec<Coverage>,
+    /// Losses.
+    pub(crate) losses: Vec<Loss>,
+}
+
+impl Contents {
+    /// Whether there is nothing in it.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.flows.is_empty() && self.coverage.is_empty() && self.losses.is_empty()
+    }
+
+    fn records(&self) -> usize {
+        self.flows.len() + self.coverage.len() + self.losses.len()
+    }
+}
+
+/// Where a batch is cut.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CutAt {
+    /// This many records.
+    pub(crate) records: usize,
+    /// This long after its first record.
+    pub(crate) age: Duration,
+}
+
+impl CutAt {
+    /// The most records with which a batch never uses more names than a dictionary of `cap` entries holds: each record
+    /// names a tap, two endpoints and a Service.
+    pub(crate) fn within_dictionary(self, cap: usize) -> Self {
+        Self { records: self.records.min(cap / 4).max(1), ..self }
+    }
+}
+
+/// Attributes and cuts until the taps are done. Ends when every tap's end of the queue is gone.
+pub(crate) async fn cut(mut events: Receiver<Event>, snapshot: Arc<Snapshot>, at: CutAt, out: Sender<Contents>) {
+    let mut contents = Contents::default();
+    let mut deadline = Instant::now() + at.age;
+    loop {
+        tokio::select! {
+            biased;
+            event = events.recv() => match event {
+                Some(event) => {
+                    if contents.is_empty() {
+                        deadline = Instant::now() + at.age;
+                    }
+                    add(&mut contents, event, &snapshot);
+                    if contents.records() < at.records {
+                        continue;
+                    }
+                }
+                None => break,
+            },
+            () = sleep_until(deadline), if !contents.is_empty() => {}
+        }
+        if out.send(std::mem::take(&mut contents)).await.is_err() {
+            return;
+        }
+    }
+    if !contents.is_empty() {
+        // The sender is gone only when the agent is.
+        let _ = out.send(contents).await;
+    }
+}
+
+fn add(contents: &mut Contents, event: Event, snapshot: &Snapshot) {
+    match event {
+        Event::Flow(tap, flow) => contents.flows.push(attribute(snapshot, &tap, flow)),
+        Event::Coverage(span) => contents.coverage.push(span),
+        Event::Loss(loss) => contents.losses.push(loss),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+    use weir_cluster::SnapshotOptions;
+    use weir_cluster::objects::Objects;
+    use weir_model::{Batch, LossStage, RunId, TapRole, Timestamp};
+
+    use super::*;
+    use crate::sample;
+
+    const AGE: Duration = Duration::from_millis(200);
+
+    struct Cutter {
+        events: Sender<Event>,
+        contents: Receiver<Contents>,
+    }
+
+    impl Cutter {
+        fn start(at: CutAt) -> Self {
+            let (events, queue) = mpsc::channel(1_024);
+            let (out, contents) = mpsc::channel(1_024);
+            let snapshot = Arc::new(Snapshot::build(&Objects::default(), &SnapshotOptions::default()));
+            tokio::spawn(cut(queue, snapshot, at, out));
+            Self { events, contents }
+        }
+
+        async fn flow(&self, count: u8) {
+            self.events.send(Event::Flow(sample::tap(), sample::flow(count))).await.expect("read");
+        }
+
+        /// How many records the next contents have, and after how long they came.
+        async fn next(&mut self) -> Option<(usize, Duration)> {
+            let asked = Instant::now();
+            let contents = self.contents.recv().await?;
+            Some((contents.records(), asked.elapsed()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cuts_at_the_most_records_without_waiting() {
+        let mut cutter = Cutter::start(CutAt { records: 3, age: AGE });
+        for count in 0..7 {
+            cutter.flow(count).await;
+        }
+        assert_eq!(cutter.next().await, Some((3, Duration::ZERO)));
+        assert_eq!(cutter.next().await, Some((3, Duration::ZERO)));
+        assert_eq!(cutter.next().await, Some((1, AGE)), "the rest waits for more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn age_counts_from_the_first_record() {
+        let mut cutter = Cutter::start(CutAt { records: 100, age: AGE });
+        tokio::time::advance(Duration::from_secs(10)).await;
+        cutter.flow(1).await;
+        // The cutter takes the first record before time goes on.
+        tokio::task::yield_now().await;
+        tokio::time::advance(Duration::from_millis(150)).await;
+        cutter.flow(2).await;
+        assert_eq!(cutter.next().await, Some((2, Duration::from_millis(50))));
+        cutter.flow(3).await;
+        assert_eq!(cutter.next().await, Some((1, AGE)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn gives_out_the_rest_at_the_end_and_nothing_empty() {
+        let mut cutter = Cutter::start(CutAt { records: 100, age: AGE });
+        tokio::time::advance(Duration::from_secs(1)).await;
+        cutter.flow(1).await;
+        let (events, _) = mpsc::channel(1);
+        drop(std::mem::replace(&mut cutter.events, events));
+        assert_eq!(cutter.next().await, Some((1, Duration::ZERO)));
+        assert_eq!(cutter.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn coverage_and_losses_are_records_too() {
+        let mut cutter = Cutter::start(CutAt { records: 3, age: AGE });
+        let (from_ts, to_ts) = (Timestamp(1), Timestamp(2));
+        let (interface, pod, reason) = (None, None, None);
+        let span = Coverage { interface, role: TapRole::Other, pod, from_ts, to_ts: Some(to_ts), reason };
+        let (packets, bytes, rows) = (Some(1), None, None);
+        let loss = Loss { stage: LossStage::Kernel, interface: None, from_ts, to_ts, packets, bytes, rows };
+        cutter.flow(1).await;
+        cutter.events.send(Event::Coverage(span.clone())).await.expect("read");
+        cutter.events.send(Event::Loss(loss.clone())).await.expect("read");
+        let contents = cutter.contents.recv().await.expect("cut");
+        assert_eq!((contents.flows.len(), contents.coverage, contents.losses), (1, vec![span], vec![loss]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_names_of_a_batch_fit_into_the_smallest_dictionary() {
+        const CAP: usize = 16;
+        let mut cutter = Cutter::start(CutAt { records: 500, age: AGE }.within_dictionary(CAP));
+        for count in 0..50 {
+            cutter.flow(count).await;
+        }
+        let mut flows = 0;
+        while flows < 50 {
+            let contents = cutter.contents.recv().await.expect("cut");
+            flows += contents.flows.len();
+            let batch = Batch {
+                node: "node-a".into(),
+                run: RunId(1),
+                sequence: 1,
+                flows: distinct(contents.flows),
+                coverage: contents.coverage,
+                losses: contents.losses,
+            };
+            assert!(weir_proto::names_in(&batch) <= CAP);
+        }
+        let at = |records| CutAt { records, age: AGE };
+        assert_eq!(at(500).within_dictionary(65_536).records, 500);
+        assert_eq!(at(500).within_dictionary(3).records, 1, "never nothing");
+    }
+
+    /// The worst case: no record shares a name with another.
+    fn distinct(flows: Vec<AttributedFlow>) -> Vec<AttributedFlow> {
+        use weir_model::{Endpoint, Service, Tap};
+        let name = |part: &str, at: usize| Arc::<str>::from(format!("{part}{at}"));
+        let endpoint = |name| Arc::new(Endpoint { name: Some(name), ..Endpoint::default() });
+        flows
+            .into_iter()
+            .enumerate()
+            .map(|(at, seen)| AttributedFlow {
+                tap: Arc::new(Tap { interface: name("eth", at), ..Tap::clone(&seen.tap) }),
+                src: endpoint(name("src", at)),
+                dst: endpoint(name("dst", at)),
+                service: Some(Arc::new(Service { candidates: vec![name("shop/web", at)], ..Service::default() })),
+                ..seen
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,21 @@
+//! The agent: taps in, batches of attributed flows out.
+//!
+//! Capture threads own their taps and flow tables (`live`, `replay`); one bounded queue of `event`s leads to the
+//! runtime, where `contents` attributes and cuts batches and `sender` gets them to the collector, exactly once as
+//! long as both live, with what does not fit counted as a loss.
+
+mod config;
+mod contents;
+mod event;
+mod live;
+mod loss;
+mod outbox;
+mod replay;
+mod run;
+#[cfg(test)]
+mod sample;
+mod sender;
+pub mod taps;
+
+pub use config::AgentSettings;
+pub use run::run;

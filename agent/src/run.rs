@@ -1,0 +1,239 @@
+//! A run of the agent from settings to a clean stop.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use weir_capture::{LiveOptions, LiveTap};
+use weir_cluster::{Snapshot, SnapshotOptions, manifests};
+use weir_flow::TrackerConfig;
+use weir_model::{Coverage, RunId, Timestamp};
+use weir_service::clock::{Clock, SystemClock};
+use weir_service::exit::{HintExt as _, Usage};
+use weir_service::shutdown::Shutdown;
+
+use crate::AgentSettings;
+use crate::contents::{CutAt, cut};
+use crate::event::{Event, TapQueue, WhenFull};
+use crate::live::LiveSource;
+use crate::replay::replay;
+use crate::sender::{SenderOptions, send};
+use crate::taps::{FileTap, TapSource, TapSpec, find_file_taps, live_tap};
+
+/// Contents that wait for the sender; it takes them as fast as it can while it has room.
+const CONTENTS: usize = 16;
+
+/// Watches until a signal, or until every capture file is replayed and acked.
+pub fn run(settings: AgentSettings) -> Result<()> {
+    let plan = Plan::of(&settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(plan.carry_out(settings))
+}
+
+/// What the settings come to, checked before anything is opened for good.
+struct Plan {
+    snapshot: Arc<Snapshot>,
+    files: Vec<FileTap>,
+    live: Vec<TapSpec>,
+    tracker: TrackerConfig,
+    run: RunId,
+    collector: tonic::transport::Endpoint,
+    clock: Arc<dyn Clock>,
+}
+
+impl Plan {
+    fn of(settings: &AgentSettings) -> Result<Self> {
+        let specs = TapSpec::list(&settings.tap).map_err(|error| Usage(error.to_string()))?;
+        if specs.is_empty() {
+            return Err(Usage("no tap".to_owned())).hint("name one with --tap iface:NAME or --tap file:PATTERN");
+        }
+        check(settings)?;
+        let collector = tonic::transport::Endpoint::from_shared(settings.collector.clone())
+            .map_err(|error| Usage(format!("collector {}: {error}", settings.collector)))
+            .hint("write http://HOST:PORT")?;
+        let snapshot = snapshot(settings)?;
+        let files = find_file_taps(&specs, &snapshot, &settings.node_name).map_err(|problems| all(&problems))?;
+        let run = RunId(uuid::Uuid::new_v4().as_u128());
+        Ok(Self {
+            snapshot: Arc::new(snapshot),
+            files,
+            live: specs.into_iter().filter(|spec| matches!(spec.source, TapSource::Interface(_))).collect(),
+            tracker: TrackerConfig {
+                run: run.0,
+                window_ns: Some(settings.window.as_nanos() as i64),
+                report_start: settings.report_start,
+                max_flows: settings.max_flows as usize,
+                max_bytes: settings.max_flow_bytes.0 as usize,
+                ..TrackerConfig::default()
+            },
+            run,
+            collector: keep_alive(collector),
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    async fn carry_out(self, settings: AgentSettings) -> Result<()> {
+        let shutdown = Shutdown::on_signals(settings.grace)?;
+        let (events, queue) = mpsc::channel(settings.queue as usize);
+        let live = self.open_live(&settings, &events)?;
+        let coverage = self.coverage(&live);
+        for span in &coverage {
+            let pod = span.pod.as_ref().map(ToString::to_string);
+            info!(interface = span.interface.as_deref(), role = span.role.name(), pod, "tap");
+        }
+        let sender = SenderOptions {
+            collector: self.collector.clone(),
+            node: Arc::from(settings.node_name.as_str()),
+            run: self.run,
+            dictionary_cap: settings.dictionary_cap as usize,
+            unacked_bytes: settings.unacked_bytes.0 as usize,
+            wait_when_full: live.is_empty(),
+            coverage,
+            clock: Arc::clone(&self.clock),
+        };
+        let at = CutAt { records: settings.batch_records as usize, age: settings.batch_age }
+            .within_dictionary(sender.dictionary_cap);
+        let (contents, cut_contents) = mpsc::channel(CONTENTS);
+        self.start_threads(live, &events, &shutdown.token())?;
+        drop(events);
+        tokio::spawn(cut(queue, Arc::clone(&self.snapshot), at, contents));
+        let give_up = CancellationToken::new();
+        let sending = tokio::spawn(send(sender, cut_contents, give_up.clone()));
+        let sent = sending_or_deadline(sending, &shutdown, &give_up).await?;
+        if sent > 0 {
+            bail!("stopped with {sent} rows that no collector has acked: they are lost");
+        }
+        info!("everything sent and acked");
+        Ok(())
+    }
+
+    /// Opens every live tap. All that cannot be opened are reported at once.
+    fn open_live(&self, settings: &AgentSettings, events: &mpsc::Sender<Event>) -> Result<Vec<LiveSource>> {
+        let options = LiveOptions {
+            snap_len: settings.snap_len.0 as u32,
+            ring_bytes: settings.ring_bytes.0 as usize,
+            ..LiveOptions::default()
+        };
+        let (mut open, mut problems) = (Vec::new(), Vec::new());
+        for spec in &self.live {
+            let TapSource::Interface(name) = &spec.source else { continue };
+            let tap = Arc::new(live_tap(name, spec, &self.snapshot, &settings.node_name));
+            match LiveTap::open(name, &options) {
+                Ok(capture) => {
+                    let queue = TapQueue::new(Arc::clone(&tap), events.clone(), WhenFull::GiveBack);
+                    let clock = Arc::clone(&self.clock);
+                    let since = Timestamp(clock.now_ns());
+                    open.push(LiveSource { capture, tap, queue, clock, since });
+                }
+                Err(error) => problems.push(format!("{:#}", anyhow::Error::new(error))),
+            }
+        }
+        if problems.is_empty() { Ok(open) } else { Err(all(&problems)).hint("live taps need the capability NET_RAW") }
+    }
+
+    fn coverage(&self, live: &[LiveSource]) -> Vec<Coverage> {
+        let open = live.iter().map(|source| Coverage {
+            interface: Some(Arc::clone(&source.tap.interface)),
+            role: source.tap.role,
+            pod: source.tap.pod.clone(),
+            from_ts: source.since,
+            to_ts: None,
+            reason: None,
+        });
+        self.files.iter().flat_map(FileTap::coverage).chain(open).collect()
+    }
+
+    /// One thread for each live tap, one for all files.
+    fn start_threads(
+        &self,
+        live: Vec<LiveSource>,
+        events: &mpsc::Sender<Event>,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        let config = TrackerConfig { flow_stride: (live.len() + self.files.len()) as u64, ..self.tracker.clone() };
+        for (source, first_flow) in live.into_iter().zip(self.files.len() as u64 + 1..) {
+            let config = TrackerConfig { first_flow, ..config.clone() };
+            let stop = stop.clone();
+            let name = format!("tap {}", source.tap.interface);
+            thread::Builder::new().name(name).spawn(move || source.watch(config, &stop))?;
+        }
+        if !self.files.is_empty() {
+            let queued = |tap: &FileTap| TapQueue::new(Arc::clone(&tap.tap), events.clone(), WhenFull::Wait);
+            let taps: Vec<_> = self.files.iter().map(|tap| (tap.clone(), queued(tap))).collect();
+            let stop = stop.clone();
+            thread::Builder::new().name("replay".to_owned()).spawn(move || replay(taps, &config, &stop))?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits until everything is sent; after a stop no longer than the grace allows. Returns the rows that were not acked.
+async fn sending_or_deadline(
+    sending: tokio::task::JoinHandle<crate::sender::Sent>,
+    shutdown: &Shutdown,
+    give_up: &CancellationToken,
+) -> Result<usize> {
+    let mut sending = sending;
+    if let Ok(sent) = shutdown.drain(&mut sending).await {
+        return Ok(sent?.unsent_rows);
+    }
+    warn!("the collector did not take everything in time");
+    give_up.cancel();
+    Ok(sending.await?.unsent_rows)
+}
+
+fn check(settings: &AgentSettings) -> Result<(), Usage> {
+    let mut problems = Vec::new();
+    if settings.node_name.is_empty() {
+        problems.push("node_name is empty".to_owned());
+    }
+    let window = settings.window.as_secs();
+    if window == 0 || settings.window.subsec_nanos() != 0 || 3_600 % window != 0 {
+        problems.push(format!("window is no whole part of an hour: {:?}", settings.window));
+    }
+    if !(16..=65_536).contains(&settings.dictionary_cap) {
+        problems.push(format!("dictionary_cap is not within 16 to 65536: {}", settings.dictionary_cap));
+    }
+    for (key, value) in [("queue", settings.queue), ("batch_records", settings.batch_records)] {
+        if value == 0 {
+            problems.push(format!("{key} is 0"));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Usage(problems.join("\n  "))) }
+}
+
+fn snapshot(settings: &AgentSettings) -> Result<Snapshot> {
+    let options = SnapshotOptions { labels: settings.labels.clone(), partial: settings.cluster.is_none() };
+    let Some(source) = &settings.cluster else {
+        return Ok(Snapshot::build(&weir_cluster::objects::Objects::default(), &options));
+    };
+    let Some(dir) = source.strip_prefix("manifests:") else {
+        return Err(Usage(format!("cluster '{source}' is no source of objects"))).hint("write manifests:DIR");
+    };
+    let loaded =
+        manifests::load(Path::new(dir)).with_context(|| format!("reading the cluster's objects from {dir}"))?;
+    for note in &loaded.notes {
+        info!("{note}");
+    }
+    info!(objects = loaded.objects.len(), "cluster known");
+    Ok(Snapshot::build(&loaded.objects, &options))
+}
+
+fn keep_alive(collector: tonic::transport::Endpoint) -> tonic::transport::Endpoint {
+    use std::time::Duration;
+    collector
+        .connect_timeout(Duration::from_secs(5))
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .keep_alive_while_idle(true)
+}
+
+/// Several problems as one error, a line each.
+fn all(problems: &[impl std::fmt::Display]) -> anyhow::Error {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    anyhow::anyhow!(lines.join("\n"))
+}

@@ -1,0 +1,151 @@
+//! One stream to the collector: Hello, then every unacked batch in order, then new ones.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+use tracing::{debug, error, warn};
+use weir_model::{Batch, Timestamp};
+use weir_proto::v1::agent_message::Body as Up;
+use weir_proto::v1::collector_message::Body as Down;
+use weir_proto::v1::ingest_client::IngestClient;
+use weir_proto::v1::refused::Reason;
+use weir_proto::{
+    DictionaryEncoder, DictionaryFull, PROTOCOL_VERSION, coverage_to_wire, encode_batch, time_to_wire, v1,
+};
+
+use super::{Sender, SenderOptions};
+
+/// Messages that wait for the stream's flow control.
+const IN_FLIGHT: usize = 16;
+
+/// An open stream.
+pub(super) struct Link {
+    up: mpsc::Sender<v1::AgentMessage>,
+    down: Streaming<v1::CollectorMessage>,
+    names: DictionaryEncoder,
+    /// The highest sequence that was written to this stream.
+    sent: u64,
+    /// The highest sequence that was on the collector's disk when the stream was opened.
+    durable: u64,
+}
+
+/// Why a stream is over.
+pub(super) enum Ended {
+    /// Everything was acked and there is nothing more to come.
+    Done,
+    /// It broke; open another.
+    Broken(Status),
+}
+
+impl Link {
+    /// Dials and says Hello.
+    pub(super) async fn open(options: &SenderOptions) -> Result<Self, Status> {
+        let channel = options.collector.connect().await.map_err(|error| Status::unavailable(chain(&error)))?;
+        let (up, outbound) = mpsc::channel(IN_FLIGHT);
+        let hello = v1::Hello {
+            node: options.node.to_string(),
+            run: options.run.0.to_be_bytes().to_vec(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol_version: PROTOCOL_VERSION,
+            dictionary_cap: options.dictionary_cap as u32,
+            agent_time: Some(time_to_wire(Timestamp(options.clock.now_ns()))),
+            coverage: options.coverage.iter().map(coverage_to_wire).collect(),
+        };
+        let closed = |_| Status::cancelled("the agent is stopping");
+        up.send(v1::AgentMessage { body: Some(Up::Hello(hello)) }).await.map_err(closed)?;
+        let mut down = IngestClient::new(channel).stream(ReceiverStream::new(outbound)).await?.into_inner();
+        let Some(v1::CollectorMessage { body: Some(Down::Hello(ack)) }) = down.message().await? else {
+            return Err(Status::internal("the collector did not answer Hello"));
+        };
+        let cap = options.dictionary_cap.min(ack.dictionary_cap as usize);
+        if cap < options.dictionary_cap {
+            let theirs = ack.dictionary_cap;
+            return Err(Status::failed_precondition(format!(
+                "the collector holds {theirs} dictionary entries, this agent uses up to {}: set dictionary_cap to at most {theirs}",
+                options.dictionary_cap
+            )));
+        }
+        debug!(durable = ack.durable_sequence, "the collector answered");
+        Ok(Self {
+            up,
+            down,
+            names: DictionaryEncoder::new(cap),
+            sent: ack.durable_sequence,
+            durable: ack.durable_sequence,
+        })
+    }
+
+    /// Carries batches until all is done or the stream breaks.
+    pub(super) async fn carry(&mut self, sender: &mut Sender) -> Ended {
+        sender.outbox.acked(self.durable);
+        let up = self.up.clone();
+        loop {
+            if sender.is_done() {
+                return Ended::Done;
+            }
+            let next = sender.outbox.after(self.sent).cloned();
+            let takes = sender.takes_contents();
+            tokio::select! {
+                message = self.down.message() => match message {
+                    Ok(Some(message)) => self.answered(message, sender),
+                    Ok(None) => return Ended::Broken(Status::unavailable("the collector closed the stream")),
+                    Err(status) => return Ended::Broken(status),
+                },
+                permit = up.reserve(), if next.is_some() => {
+                    let (Ok(permit), Some(batch)) = (permit, next) else {
+                        return Ended::Broken(Status::unavailable("the stream is closed"));
+                    };
+                    match encode_batch(&batch, &mut self.names) {
+                        Ok(message) => permit.send(v1::AgentMessage { body: Some(Up::Batch(message)) }),
+                        Err(full) => Self::cannot_encode(&batch, full, sender),
+                    }
+                    self.sent = batch.sequence;
+                }
+                contents = sender.contents.recv(), if takes => sender.take(contents),
+            }
+        }
+    }
+
+    fn answered(&mut self, message: v1::CollectorMessage, sender: &mut Sender) {
+        match message.body {
+            Some(Down::Ack(ack)) => sender.outbox.acked(ack.sequence),
+            Some(Down::Refused(refused)) => self.refused(&refused, sender),
+            Some(Down::Hello(_)) | None => {}
+        }
+    }
+
+    fn refused(&mut self, refused: &v1::Refused, sender: &mut Sender) {
+        match refused.reason() {
+            Reason::UnknownId | Reason::DictionaryFull => {
+                // Batches that were under way when the dictionary was started again are refused too.
+                if refused.epoch == self.names.epoch() {
+                    warn!(sequence = refused.sequence, "batch refused, sending names again: {}", refused.message);
+                    self.names.reset();
+                    self.sent = refused.sequence.saturating_sub(1).min(self.sent);
+                }
+            }
+            Reason::Malformed | Reason::Unspecified => {
+                error!(sequence = refused.sequence, "batch refused for good: {}", refused.message);
+                sender.outbox.refused(refused.sequence);
+            }
+        }
+    }
+
+    fn cannot_encode(batch: &Arc<Batch>, full: DictionaryFull, sender: &mut Sender) {
+        error!(sequence = batch.sequence, "batch dropped: {full}");
+        sender.outbox.refused(batch.sequence);
+    }
+}
+
+/// An error and what caused it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,11 @@
+//! Taps: what the operator asked for in, what is really watched out.
+
+mod files;
+mod interface;
+mod netns;
+mod spec;
+
+pub use files::{FileTap, TapFilesError, find_file_taps};
+pub use interface::live_tap;
+pub use netns::{NetlinkError, Owner, Unnamed, owner_of};
+pub use spec::{TapSource, TapSpec, TapSpecError};

@@ -1,0 +1,256 @@
+//! The agent's program on a live veth: what crosses it is what the collector gets.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use weir_model::{
+    AttributedFlow, Counters, Coverage, EndReason, EndpointKind, InitiatorBy, Leg, Loss, Outcome, PerDirection,
+    Protocol, Report, TapRole,
+};
+
+use crate::collector::{self, Said};
+use crate::lab::{Lab, NODE, NODE_IP, POD, POD_IP, VETH};
+
+/// How long anything may take before the test fails.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// Ethernet, of every frame.
+const LINK_HEADER: u64 = 14;
+/// IPv4 and UDP.
+const DATAGRAM_HEADERS: u64 = 28;
+const REQUEST: [u8; 700] = [1; 700];
+const RESPONSE: [u8; 900] = [2; 900];
+const DATAGRAM: [u8; 333] = [3; 333];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_packet_on_the_veth_is_in_a_flow_of_its_leg() {
+    let Some(lab) = Lab::up() else { return };
+    lab.give_address(POD_IP.into());
+    lab.route(POD_IP.into());
+    let ear = lab.in_node(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a port");
+    let port = ear.local_addr().expect("bound").port();
+    let mut heard = collector::serve(ear);
+    let mut agent = Agent::start(&lab, port);
+
+    let Ok(Some(Said::Hello { node, taps })) = timeout(DEADLINE, heard.recv()).await else {
+        panic!("no Hello first: {}", agent.log())
+    };
+    assert_eq!(node, NODE);
+    let [tap] = &taps[..] else { panic!("one tap: {taps:?}") };
+    assert_is_of_pod(tap);
+
+    let before = lab.crossed();
+    exchange_from_node_to_pod(&lab);
+    let started = timeout(DEADLINE, heard.recv()).await;
+    assert!(matches!(started, Ok(Some(Said::Batch(_)))), "{started:?}: {}", agent.log());
+    let open = exchange_from_pod_to_node(&lab);
+    datagram_from_pod_to_node(&lab);
+    agent.terminate();
+    let told = Told::until_exit(&mut heard, &mut agent).await;
+    let after = lab.crossed();
+    drop(open);
+
+    let (packets, frame_bytes) = (after.0 - before.0, after.1 - before.1);
+    assert_eq!(told.packets_and_bytes(), (packets, frame_bytes - packets * LINK_HEADER), "as the kernel counts them");
+    assert_eq!(told.losses, []);
+    let flows: BTreeSet<_> = told.flows.iter().map(|seen| seen.flow.id).collect();
+    assert_eq!(flows.len(), 3, "{:#?}", told.flows);
+    told.check_closed_exchange();
+    told.check_open_exchange();
+    told.check_datagram();
+    told.check_coverage(tap);
+}
+
+/// A request to the pod and its response, over a connection that both sides close.
+fn exchange_from_node_to_pod(lab: &Lab) {
+    let server = lab.in_pod(|| TcpListener::bind((POD_IP, 0))).expect("a port");
+    let address = server.local_addr().expect("bound");
+    let mut client = lab.in_node(|| TcpStream::connect_timeout(&address, DEADLINE)).expect("connected");
+    let (mut pod, _) = server.accept().expect("accepted");
+    exchange(&mut client, &mut pod);
+    client.shutdown(Shutdown::Write).expect("closed");
+    assert_eq!(pod.read(&mut [0]).expect("read"), 0, "the client has closed");
+    drop(pod);
+    assert_eq!(client.read(&mut [0]).expect("read"), 0, "the pod has closed");
+}
+
+/// A request of the pod and its response, over a connection that stays open.
+fn exchange_from_pod_to_node(lab: &Lab) -> (TcpStream, TcpStream) {
+    let server = lab.in_node(|| TcpListener::bind((NODE_IP, 0))).expect("a port");
+    let address = server.local_addr().expect("bound");
+    let mut pod = lab.in_pod(|| TcpStream::connect_timeout(&address, DEADLINE)).expect("connected");
+    let (mut node, _) = server.accept().expect("accepted");
+    exchange(&mut pod, &mut node);
+    (pod, node)
+}
+
+fn exchange(client: &mut TcpStream, server: &mut TcpStream) {
+    for stream in [&*client, &*server] {
+        stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+    }
+    client.write_all(&REQUEST).expect("sent");
+    server.read_exact(&mut [0; REQUEST.len()]).expect("received");
+    server.write_all(&RESPONSE).expect("sent");
+    client.read_exact(&mut [0; RESPONSE.len()]).expect("received");
+}
+
+fn datagram_from_pod_to_node(lab: &Lab) {
+    let node = lab.in_node(|| UdpSocket::bind((NODE_IP, 0))).expect("a port");
+    node.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+    let pod = lab.in_pod(|| UdpSocket::bind((POD_IP, 0))).expect("a port");
+    pod.send_to(&DATAGRAM, node.local_addr().expect("bound")).expect("sent");
+    assert_eq!(node.recv(&mut [0; 1_024]).expect("received"), DATAGRAM.len());
+}
+
+/// What the collector was told.
+struct Told {
+    flows: Vec<AttributedFlow>,
+    coverage: Vec<Coverage>,
+    losses: Vec<Loss>,
+}
+
+impl Told {
+    async fn until_exit(heard: &mut mpsc::Receiver<Said>, agent: &mut Agent) -> Self {
+        let mut told = Self { flows: Vec::new(), coverage: Vec::new(), losses: Vec::new() };
+        // The queue of what was said has room for all of it.
+        let status = agent.exit().await;
+        assert!(status.success(), "{status}: {}", agent.log());
+        while let Ok(said) = heard.try_recv() {
+            told.take(said);
+        }
+        told
+    }
+
+    fn take(&mut self, said: Said) {
+        let Said::Batch(batch) = said else { panic!("the stream broke: {said:?}") };
+        assert_eq!(&*batch.node, NODE);
+        self.flows.extend(batch.flows.into_iter().filter(|seen| seen.flow.report != Report::Start));
+        self.coverage.extend(batch.coverage);
+        self.losses.extend(batch.losses);
+    }
+
+    fn packets_and_bytes(&self) -> (u64, u64) {
+        let counters = self.flows.iter().flat_map(|seen| [seen.flow.counters.fwd, seen.flow.counters.rev]);
+        counters.fold((0, 0), |(packets, bytes), more| (packets + more.packets, bytes + more.bytes))
+    }
+
+    /// The last report of the only flow that `is_it`, and the payload of all its reports (a window may have ended).
+    fn last(&self, is_it: impl Fn(&AttributedFlow) -> bool) -> (&AttributedFlow, PerDirection<u64>) {
+        let last: Vec<_> = self.flows.iter().filter(|seen| seen.flow.is_last() && is_it(seen)).collect();
+        let [last] = last[..] else { panic!("one flow: {last:#?}") };
+        let reports = self.flows.iter().filter(|seen| seen.flow.id == last.flow.id);
+        let sum = |side: fn(&PerDirection<Counters>) -> u64| reports.clone().map(|r| side(&r.flow.counters)).sum();
+        (last, PerDirection { fwd: sum(|c| c.fwd.payload), rev: sum(|c| c.rev.payload) })
+    }
+
+    fn check_closed_exchange(&self) {
+        let (seen, payload) = self.last(|seen| seen.leg == Some(Leg::Server));
+        assert_eq!(payload, PerDirection { fwd: REQUEST.len() as u64, rev: RESPONSE.len() as u64 });
+        assert_eq!(seen.flow.tuple.protocol, Protocol::TCP);
+        assert_eq!((seen.flow.outcome, seen.flow.initiator_by), (Outcome::Established, InitiatorBy::Syn));
+        assert_eq!(seen.flow.end_reason, Some(EndReason::Fin));
+        assert_eq!(seen.dst.pod().expect("a pod").to_string(), POD);
+        assert_eq!((seen.src.kind, seen.src.name.as_deref()), (EndpointKind::Node, Some(NODE)));
+        assert_is_of_pod_tap(seen);
+    }
+
+    fn check_open_exchange(&self) {
+        let (seen, payload) =
+            self.last(|seen| seen.leg == Some(Leg::Client) && seen.flow.tuple.protocol == Protocol::TCP);
+        assert_eq!(payload, PerDirection { fwd: REQUEST.len() as u64, rev: RESPONSE.len() as u64 });
+        assert_eq!((seen.flow.outcome, seen.flow.initiator_by), (Outcome::Established, InitiatorBy::Syn));
+        assert_eq!(seen.flow.end_reason, Some(EndReason::AgentStop));
+        assert_eq!(seen.src.pod().expect("a pod").to_string(), POD);
+        assert_is_of_pod_tap(seen);
+    }
+
+    fn check_datagram(&self) {
+        let (seen, _) = self.last(|seen| seen.leg == Some(Leg::Client) && seen.flow.tuple.protocol == Protocol::UDP);
+        let payload = DATAGRAM.len() as u64;
+        let fwd = Counters { packets: 1, bytes: payload + DATAGRAM_HEADERS, payload };
+        assert_eq!(seen.flow.counters, PerDirection { fwd, rev: Counters::default() });
+        assert_eq!((seen.flow.outcome, seen.flow.end_reason), (Outcome::OneWay, Some(EndReason::AgentStop)));
+        assert_eq!((seen.flow.tuple.src_ip, seen.flow.tuple.dst_ip), (POD_IP.into(), NODE_IP.into()));
+    }
+
+    /// The spans begin when the tap was opened, leave no gap, and hold every packet.
+    fn check_coverage(&self, tap: &Coverage) {
+        let mut until = tap.from_ts;
+        for span in &self.coverage {
+            assert_is_of_pod(span);
+            assert_eq!(span.from_ts, until, "no gap: {:?}", self.coverage);
+            until = span.to_ts.expect("a span that is over");
+        }
+        for seen in &self.flows {
+            assert!(tap.from_ts <= seen.flow.first_ts && seen.flow.last_ts <= until, "{:?}", self.coverage);
+        }
+    }
+}
+
+fn assert_is_of_pod(span: &Coverage) {
+    assert_eq!((span.interface.as_deref(), span.role), (Some(VETH), TapRole::Pod));
+    assert_eq!(span.pod.as_ref().expect("known").to_string(), POD);
+}
+
+fn assert_is_of_pod_tap(seen: &AttributedFlow) {
+    assert_eq!((&*seen.tap.interface, seen.tap.role), (VETH, TapRole::Pod));
+    assert_eq!(seen.tap.pod.as_ref().expect("known").to_string(), POD);
+}
+
+/// A running agent. It is killed when this is dropped before it has ended.
+struct Agent {
+    pid: Pid,
+    exit: JoinHandle<ExitStatus>,
+    has_ended: bool,
+    log: PathBuf,
+}
+
+impl Agent {
+    fn start(lab: &Lab, collector_port: u16) -> Self {
+        let manifests = lab.manifests();
+        let log = manifests.join("agent.log");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir-agent"));
+        command.env_clear().args(["--node-name", NODE]).args(["--tap", &format!("iface:{VETH}")]);
+        command.args(["--cluster", &format!("manifests:{}", manifests.display())]);
+        command.arg("--report-start");
+        command.args(["--collector", &format!("http://127.0.0.1:{collector_port}")]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).expect("a log"));
+        let mut child = lab.in_node(|| command.spawn()).expect("the agent starts");
+        let pid = Pid::from_child(&child);
+        let exit = tokio::task::spawn_blocking(move || child.wait().expect("waited for"));
+        Self { pid, exit, has_ended: false, log }
+    }
+
+    fn terminate(&self) {
+        kill_process(self.pid, Signal::TERM).expect("told to stop");
+    }
+
+    /// Waits for the end.
+    async fn exit(&mut self) -> ExitStatus {
+        let ended = timeout(DEADLINE, &mut self.exit).await;
+        let Ok(status) = ended else { panic!("the agent goes on: {}", self.log()) };
+        self.has_ended = true;
+        status.expect("waited for")
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            // Not waited for yet, so the number is still its own.
+            let _ = kill_process(self.pid, Signal::KILL);
+        }
+    }
+}

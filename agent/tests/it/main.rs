@@ -1,0 +1,6 @@
+//! The agent against a real kernel: network namespaces with a veth between them, live taps, a collector in the test.
+
+mod collector;
+mod lab;
+mod live;
+mod owner;
