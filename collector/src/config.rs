@@ -1,0 +1,54 @@
+//! What the collector is told: flags, environment, file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use weir_service::config::Bytes;
+use weir_service::telemetry::{LogFormat, LogLevel};
+
+weir_service::settings! {
+    /// Settings of `weir-collector`.
+    pub struct CollectorSettings {
+        /// Address to listen on.
+        listen: SocketAddr = "127.0.0.1:4317",
+        /// Folder for the lake and the journal.
+        data: PathBuf = "./lake",
+        /// Where the cluster's objects come from: manifests:DIR.
+        cluster: Option<String>,
+        /// Name of the cluster, a column of every row.
+        cluster_name: Option<String>,
+        /// How long rows wait for the other legs of their connection.
+        settle: Duration = "2s",
+        /// Longest time between two commits to the lake.
+        commit_interval: Duration = "10s",
+        /// Rows that are committed without waiting any longer.
+        commit_rows: u64 = "100000",
+        /// Age of packets after which whole hours are dropped from the lake.
+        retention_age: Duration = "30d",
+        /// Size of the lake above which the oldest hours are dropped.
+        retention_bytes: Bytes = "100GiB",
+        /// How long files that were replaced or dropped are kept for readers.
+        keep_replaced: Duration = "24h",
+        /// How often old files are compacted and dropped.
+        maintenance: Duration = "5m",
+        /// Size of the journal above which no more batches are taken.
+        journal_bytes: Bytes = "4GiB",
+        /// Memory that one query may use.
+        query_memory: Bytes = "512MiB",
+        /// Time that one query may take.
+        query_time: Duration = "60s",
+        /// Rows that one query may answer.
+        query_rows: u64 = "10000000",
+        /// Silence after which an agent is taken to be gone, with what it had not sent.
+        node_gone_after: Duration = "1h",
+        /// Most names that an agent's stream may use, 16 to 65536.
+        dictionary_cap: u64 = "65536",
+        /// How long a stop may take.
+        grace: Duration = "20s",
+        /// How log lines look.
+        log_format: LogFormat = "text",
+        /// What is logged: a level, or levels of parts.
+        log_level: LogLevel = "warn,weir_collector=info,weir_service=info,buoyant_kernel=off",
+    }
+}

@@ -1,0 +1,107 @@
+//! Answers people and programs: flows, SQL, nodes, the collector's own state.
+
+mod flows;
+mod sql;
+mod status;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::Stream;
+use tokio::sync::{mpsc, oneshot};
+use tonic::{Request, Response, Status};
+use weir_model::Timestamp;
+use weir_proto::v1;
+use weir_proto::v1::observer_server::Observer;
+use weir_service::clock::Clock;
+use weir_store::{Lake, QueryError, QueryLimits};
+
+use crate::hub::HubCounts;
+use crate::nodes::Nodes;
+use crate::settler::{self, Task};
+use crate::writer::Order;
+
+/// The service behind `weir.v1.Observer`.
+#[derive(Clone)]
+pub(crate) struct ObserverService {
+    /// The lake.
+    pub lake: Arc<Lake>,
+    /// The agents.
+    pub nodes: Nodes,
+    /// The settler: brings answers up to date, and starts tails.
+    pub settler: settler::Sender,
+    /// The journal's writer.
+    pub writer: mpsc::Sender<Order>,
+    /// What tails are there.
+    pub tails: Arc<HubCounts>,
+    /// What one query may use.
+    pub limits: QueryLimits,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// When the collector started.
+    pub started_at: Timestamp,
+    /// The cluster's name.
+    pub cluster: Option<Arc<str>>,
+    /// How many objects of the cluster are known.
+    pub cluster_objects: usize,
+    /// Ends tails.
+    pub stop: tokio_util::sync::CancellationToken,
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Observer for ObserverService {
+    type GetFlowsStream = Answers<v1::GetFlowsResponse>;
+    type QueryStream = Answers<v1::QueryResponse>;
+
+    async fn get_flows(&self, request: Request<v1::GetFlowsRequest>) -> Result<Response<Self::GetFlowsStream>, Status> {
+        let asked = flows::Asked::read(&request.into_inner())?;
+        Ok(Response::new(self.flows(asked).await?))
+    }
+
+    async fn query(&self, request: Request<v1::QueryRequest>) -> Result<Response<Self::QueryStream>, Status> {
+        Ok(Response::new(self.sql(&request.into_inner().sql).await?))
+    }
+
+    async fn get_nodes(&self, _: Request<v1::GetNodesRequest>) -> Result<Response<v1::GetNodesResponse>, Status> {
+        Ok(Response::new(v1::GetNodesResponse { nodes: self.nodes.status(self.now()) }))
+    }
+
+    async fn server_status(
+        &self,
+        _: Request<v1::ServerStatusRequest>,
+    ) -> Result<Response<v1::ServerStatusResponse>, Status> {
+        Ok(Response::new(self.status().await?))
+    }
+}
+
+impl ObserverService {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.clock.now_ns())
+    }
+
+    /// Brings what queries see up to date with what has arrived.
+    async fn refresh(&self) -> Result<(), Status> {
+        let (done, told) = oneshot::channel();
+        self.settler.send(Task::Refresh(done)).await.map_err(|_| stopping())?;
+        told.await.map_err(|_| stopping())
+    }
+}
+
+fn stopping() -> Status {
+    Status::unavailable("the collector is stopping")
+}
+
+/// What a failed query is on the wire.
+#[expect(clippy::needless_pass_by_value, reason = "the function of a map_err")]
+fn refused(error: QueryError) -> Status {
+    let message = error.to_string();
+    match error {
+        QueryError::Invalid(_) => Status::invalid_argument(message),
+        QueryError::Refused(_) => Status::permission_denied(message),
+        QueryError::Time(_) => Status::deadline_exceeded(message),
+        QueryError::Memory { .. } | QueryError::Rows(_) => Status::resource_exhausted(message),
+        QueryError::Failed(_) => Status::internal(message),
+    }
+}

@@ -1,0 +1,62 @@
+//! A batch whose rows wait for the other legs of their connections.
+
+use std::sync::Arc;
+
+use weir_model::tables::{CoverageRow, LossRow};
+use weir_model::{Batch, FlowRow, Report};
+use weir_store::Rows;
+
+/// What the collector adds to every row.
+pub(super) struct Columns {
+    pub(super) cluster: Option<Arc<str>>,
+}
+
+/// One entry of the journal, as it arrived.
+pub(super) struct Pending {
+    pub(super) position: u64,
+    pub(super) arrived_ns: i64,
+    /// Rows to be stored.
+    pub(super) rows: Vec<FlowRow>,
+    /// Flows that have just begun: for tails only.
+    pub(super) started: Vec<FlowRow>,
+    losses: Vec<LossRow>,
+    coverage: Vec<CoverageRow>,
+}
+
+impl Pending {
+    pub(super) fn new(position: u64, arrived_ns: i64, batch: &Batch, columns: &Columns) -> Self {
+        let row = |seen: &weir_model::AttributedFlow| FlowRow {
+            cluster: columns.cluster.clone(),
+            node: Some(Arc::clone(&batch.node)),
+            run: Some(batch.run),
+            ..FlowRow::alone(seen.clone())
+        };
+        let (started, rows) = batch.flows.iter().map(row).partition(|row| row.seen.flow.report == Report::Start);
+        Self { position, arrived_ns, rows, started, losses: losses(batch), coverage: coverage(batch) }
+    }
+
+    /// The rows of this entry for every table.
+    pub(super) fn table_rows(&self) -> Rows {
+        Rows { flows: self.rows.clone(), losses: self.losses.clone(), coverage: self.coverage.clone() }
+    }
+}
+
+fn losses(batch: &Batch) -> Vec<LossRow> {
+    let row = |loss: &weir_model::Loss| LossRow {
+        node: Some(Arc::clone(&batch.node)),
+        run: Some(batch.run),
+        loss: loss.clone(),
+    };
+    batch.losses.iter().map(row).collect()
+}
+
+/// Spans that have ended; those still open come again.
+fn coverage(batch: &Batch) -> Vec<CoverageRow> {
+    let ended = batch.coverage.iter().filter(|span| span.to_ts.is_some());
+    let row = |span: &weir_model::Coverage| CoverageRow {
+        node: Arc::clone(&batch.node),
+        run: batch.run,
+        coverage: span.clone(),
+    };
+    ended.map(row).collect()
+}
