@@ -1,0 +1,38 @@
+//! `weir`: flows for people. Asks a collector, or reads capture files and lakes by itself.
+
+mod args;
+mod endpoint_text;
+mod filter_args;
+mod observe;
+mod output;
+mod progress;
+mod read;
+mod server;
+mod sql;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use weir_service::exit;
+
+use args::{Args, Command};
+
+fn main() -> ExitCode {
+    exit::code(run(Args::parse()))
+}
+
+fn run(args: Args) -> anyhow::Result<()> {
+    match args.command {
+        Command::Read(read) => read::read(&read),
+        Command::Observe(observe) => runtime()?.block_on(observe::observe(&args.server, &observe)),
+        Command::Sql(sql) => runtime()?.block_on(sql::sql(&args.server, &sql)),
+        Command::Status(status) => runtime()?.block_on(status::status(&args.server, &status)),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    // deltalake brings a second provider of cryptography, so the choice has to be said.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
