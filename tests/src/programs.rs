@@ -1,0 +1,154 @@
+//! The built programs, run by tests as anyone would run them: started, listened to, asked, killed.
+//!
+//! Every wait has a limit, and what a program said is part of the message when a test gives up on it.
+
+mod collector;
+mod dice;
+mod kept;
+mod log;
+mod raw_agent;
+mod relay;
+mod traffic;
+
+pub use collector::{BUSY, Collector};
+pub use dice::Dice;
+pub use kept::{Kept, Rows, number, text};
+pub use log::Log;
+pub use raw_agent::{Answer, Frame, RawAgent, Unanswered, hello};
+pub use relay::Relay;
+pub use traffic::{BEGIN, Traffic};
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long a test waits for something that should happen soon.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// Where a program was built: beside the running test. Panics where it was not.
+pub fn path_of(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own file");
+    let folder = test.ancestors().find(|folder| folder.ends_with("deps")).and_then(Path::parent);
+    let path = folder.unwrap_or(&test).join(name);
+    assert!(path.is_file(), "{} is missing: run `make test`, or `cargo build` first", path.display());
+    path
+}
+
+/// A running program. Killed when dropped.
+pub struct Program {
+    name: &'static str,
+    child: Child,
+    log: Log,
+}
+
+impl Program {
+    /// Starts it; what it says on stderr is kept.
+    pub fn start(name: &'static str, args: &[&str]) -> Self {
+        let mut child = Command::new(path_of(name))
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+        let stderr = child.stderr.take().expect("stderr is piped");
+        Self { name, child, log: Log::follow(name, stderr) }
+    }
+
+    /// What it says.
+    pub const fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// SIGKILL: no goodbye.
+    pub fn kill_9(mut self) {
+        self.kill();
+    }
+
+    /// SIGTERM, and how it ended.
+    pub fn terminate(self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{} cannot be signalled", self.name);
+        self.ended()
+    }
+
+    /// Waits for its end.
+    pub fn ended(mut self) -> ExitStatus {
+        self.log.wait_for_end();
+        self.child.wait().unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+
+    fn kill(&mut self) {
+        // Fails only where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What `weir sql` reads.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// A collector's address.
+    Server(&'a str),
+    /// A lake's folder, without a collector.
+    Lake(&'a Path),
+}
+
+/// Asks with `weir sql`. The error is what it said on stderr.
+pub fn try_sql(source: Source<'_>, statement: &str) -> Result<Vec<Value>, String> {
+    let mut args = vec!["sql", statement, "-o", "json"];
+    let folder;
+    match source {
+        Source::Server(url) => args.extend(["--server", url]),
+        Source::Lake(path) => {
+            folder = path.display().to_string();
+            args.extend(["--lake", &folder]);
+        }
+    }
+    weir(&args)
+}
+
+/// Asks with `weir sql`; one object for each row, null columns left out.
+pub fn sql(source: Source<'_>, statement: &str) -> Vec<Value> {
+    try_sql(source, statement).unwrap_or_else(|said| panic!("weir sql \"{statement}\": {said}"))
+}
+
+/// `weir status`.
+pub fn status(server: &str) -> Value {
+    let lines =
+        weir(&["status", "-o", "json", "--server", server]).unwrap_or_else(|said| panic!("weir status: {said}"));
+    lines.into_iter().next().expect("weir status prints one object")
+}
+
+/// Asks for the status until it is as wanted.
+pub fn wait_for_status(server: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let start = Instant::now();
+    loop {
+        let now = status(server);
+        if wanted(&now) {
+            return now;
+        }
+        assert!(start.elapsed() < LIMIT, "never came to be: {what}; it is {now:#}");
+    }
+}
+
+/// Runs `weir`, and reads the lines of JSON that it prints.
+fn weir(args: &[&str]) -> Result<Vec<Value>, String> {
+    let output = Command::new(path_of("weir")).args(args).stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("cannot run weir: {error}"));
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("no JSON: {error}: {line}"));
+    Ok(text.lines().map(parse).collect())
+}
