@@ -31,7 +31,8 @@ impl OwnerCandidates {
     }
 }
 
-fn is_link_scoped(ip: IpAddr) -> bool {
+/// Whether an address means something on one link only: many links have it, and it names nobody.
+pub(crate) fn is_link_scoped(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => v4.is_link_local() || v4.is_multicast() || v4.is_broadcast() || v4.is_unspecified(),
         IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.is_multicast() || v6.is_unspecified(),

@@ -7,12 +7,12 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
-use std::net::IpAddr;
 
 use weir_model::{ConnectionId, FlowRow, Protocol, Tuple};
 
 use super::FlowKey;
 use super::connection::{Connection, LegKey};
+use crate::owners::is_link_scoped;
 
 type Connections = HashMap<ConnectionId, Connection, foldhash::fast::FixedState>;
 
@@ -33,14 +33,6 @@ pub(super) struct Identities {
 fn hash(kind: &str, value: impl Hash) -> ConnectionId {
     // A fixed seed: the number must be the same on every node and in every run.
     ConnectionId::new(foldhash::quality::FixedState::with_seed(0x5745_4952).hash_one((kind, value)))
-}
-
-/// Addresses that mean something on one link only.
-fn is_link_scoped(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => v4.is_link_local() || v4.is_multicast() || v4.is_broadcast() || v4.is_unspecified(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.is_multicast() || v6.is_unspecified(),
-    }
 }
 
 impl Identities {
