@@ -182,7 +182,7 @@ impl Joiner {
             self.touched.pop_front();
             match self.connections.get_mut(&id) {
                 Some(connection) if connection.touched_ns > touched => {
-                    self.touched.push_back((connection.queued_again(), id));
+                    self.touched.push_back((connection.touched_ns, id));
                 }
                 Some(connection) => {
                     self.forgotten_until = self.forgotten_until.max(connection.last_ts);

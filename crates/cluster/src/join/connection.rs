@@ -122,11 +122,6 @@ impl Connection {
         !std::mem::replace(&mut self.queued, true)
     }
 
-    /// The time under which it is queued again after having been touched meanwhile.
-    pub(super) const fn queued_again(&self) -> i64 {
-        self.touched_ns
-    }
-
     pub(super) fn learn(&mut self, row: &FlowRow) {
         let flow = &row.seen.flow;
         self.first_ts = self.first_ts.min(flow.start_ts);
