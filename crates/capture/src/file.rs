@@ -1,10 +1,11 @@
-//! Capture files: classic pcap and pcapng in, frames out, one at a time and without copying.
+//! Capture files: classic pcap and pcapng in, plain or compressed, frames out, one at a time and without copying.
 //!
 //! A reader of our own: libpcap refuses a pcapng file whose interfaces differ in link type or snap length, and the
 //! `pcap-parser` crate allocates the options of every packet. Nothing here allocates by what a length field claims:
 //! the buffer grows only as bytes arrive, up to [`MAX_RECORD_BYTES`].
 
 mod classic;
+mod compressed;
 mod pcapng;
 mod window;
 
@@ -18,9 +19,17 @@ use classic::Classic;
 use pcapng::Pcapng;
 use window::{Shortage, Window};
 
-/// The longest record or block that is read; longer ones are taken for damage. (libpcap's own cap for a packet is 256
-/// KiB; this leaves room for long option lists and jumbo frames of every kind.)
+/// The longest record or block that is read; longer ones are taken for damage.
 const MAX_RECORD_BYTES: usize = 16 << 20;
+
+/// The longest frame of a link type: libpcap's own bound, behind which a length is taken for damage.
+const fn longest_frame(link: LinkType) -> usize {
+    match link.0 {
+        // USB, D-Bus and an industrial monitor have messages of megabytes.
+        220 | 231 | 249 | 279 => MAX_RECORD_BYTES - 64,
+        _ => 256 << 10,
+    }
+}
 
 /// A capture that could not be opened or read on. Every frame before the error has been delivered.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +89,7 @@ pub enum FileError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Where the record begins.
+        /// Where the record begins (that of a block without packets: where it ends).
         offset: u64,
         /// What is wrong with it.
         problem: &'static str,
@@ -127,7 +136,7 @@ enum Format {
     Pcapng(Pcapng),
 }
 
-/// A capture file being read from front to back.
+/// A capture file being read from front to back. Offsets count its bytes as they are without compression.
 pub struct CaptureFile {
     path: PathBuf,
     window: Window,
@@ -144,9 +153,12 @@ impl CaptureFile {
         Self::from_reader(path, file)
     }
 
-    /// Reads a capture from anything, such as standard input; `name` stands for it in errors.
+    /// Reads a capture from anything, such as standard input; `name` stands for it in errors. What is compressed with
+    /// gzip or zstd is known by its first bytes.
     pub fn from_reader(name: &Path, reader: impl Read + Send + 'static) -> Result<Self, FileError> {
-        let mut window = Window::new(Box::new(reader), MAX_RECORD_BYTES);
+        let reader = compressed::plain(Box::new(reader));
+        let reader = reader.map_err(|source| FileError::Read { path: name.to_owned(), offset: 0, source })?;
+        let mut window = Window::new(reader, MAX_RECORD_BYTES);
         match sniff(&mut window) {
             Ok(format) => Ok(Self { path: name.to_owned(), window, format, held: 0, over: false }),
             Err(fault) => Err(name_fault(name, window.offset(), fault)),

@@ -1,11 +1,11 @@
 //! The pcapng format (draft-ietf-opsawg-pcapng): sections, interfaces of any mix, packets in three kinds of block.
 //!
-//! Blocks that hold no packet are stepped over without being kept.
+//! Blocks that hold no packet (names, statistics, secrets, what others made up) are stepped over without being kept.
 
 use weir_model::{LinkType, Timestamp};
 
 use super::window::Window;
-use super::{Fault, Order, Record};
+use super::{Fault, Order, Record, longest_frame};
 
 /// The type of a section header, the same in both byte orders.
 pub(super) const MAGIC: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -20,6 +20,9 @@ const ENHANCED_PACKET: u32 = 6;
 const FRAMING_BYTES: usize = 12;
 /// Interfaces of one section; more are taken for damage.
 const MAX_INTERFACES: usize = 65_536;
+
+const RUNS_OVER: &str = "a packet runs over the end of its block";
+const LENGTHS_DIFFER: &str = "the lengths in front of the block and behind it differ";
 
 /// The state of a pcapng file at some block.
 pub(super) struct Pcapng {
@@ -104,16 +107,25 @@ impl Pcapng {
                     }
                     window.consume(total);
                 }
-                _ => window.skip(total)?,
+                _ => self.step_over(window, total)?,
             }
         }
+    }
+
+    fn step_over(&self, window: &mut Window, total: usize) -> Result<(), Fault> {
+        window.skip(total - 4)?;
+        if self.order.u32(window.fill(4)?, 0) as usize != total {
+            return Err(Fault::Damaged(LENGTHS_DIFFER));
+        }
+        window.consume(4);
+        Ok(())
     }
 
     fn read_block(&mut self, window: &mut Window, kind: u32, total: usize) -> Result<Option<Record>, Fault> {
         let order = self.order;
         let block = window.fill(total)?.get(..total).unwrap_or_default();
         if order.u32(block, total - 4) as usize != total {
-            return Err(Fault::Damaged("the lengths in front of the block and behind it differ"));
+            return Err(Fault::Damaged(LENGTHS_DIFFER));
         }
         match kind {
             SECTION => self.start_section(block).map(|()| None),
@@ -125,7 +137,7 @@ impl Pcapng {
 
     fn start_section(&mut self, block: &[u8]) -> Result<(), Fault> {
         let (major, minor) = (self.order.u16(block, 12), self.order.u16(block, 14));
-        if major != 1 || block.len() < 28 {
+        if major != 1 || !matches!(minor, 0 | 2) || block.len() < 28 {
             return Err(Fault::Version { major, minor });
         }
         self.interfaces.clear();
@@ -174,7 +186,10 @@ impl Pcapng {
         let ticks = (u64::from(order.u32(block, 12)) << 32) | u64::from(order.u32(block, 16));
         let (len, wire_len) = (order.u32(block, 20) as usize, order.u32(block, 24));
         if FROM.saturating_add(len) > block.len() - 4 {
-            return Err(Fault::Damaged("a packet runs over the end of its block"));
+            return Err(Fault::Damaged(RUNS_OVER));
+        }
+        if len > longest_frame(interface.link) {
+            return Err(Fault::Damaged("the packet is longer than any frame"));
         }
         let time = interface.time(ticks);
         self.last_time = time;
@@ -190,9 +205,12 @@ impl Pcapng {
             return Err(Fault::Damaged("the packet block is too short"));
         }
         let wire_len = self.order.u32(block, 8);
-        let room = (block.len() - FROM - 4) as u32;
-        let limit = if interface.snap_len == 0 { u32::MAX } else { interface.snap_len };
-        let len = wire_len.min(limit).min(room) as usize;
+        let longest = longest_frame(interface.link);
+        let limit = if interface.snap_len == 0 { longest } else { longest.min(interface.snap_len as usize) };
+        let len = limit.min(wire_len as usize);
+        if FROM + len > block.len() - 4 {
+            return Err(Fault::Damaged(RUNS_OVER));
+        }
         Ok(Record { time: self.last_time, wire_len, link: interface.link, from: FROM, len, total: block.len() })
     }
 }

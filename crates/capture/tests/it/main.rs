@@ -1,8 +1,10 @@
 //! Capture files built by hand, and a live tap in a network namespace of its own.
 
 mod classic;
+mod compressed;
 #[cfg(feature = "live")]
 mod live;
+mod mutated;
 mod pcapng;
 mod properties;
 

@@ -6,7 +6,7 @@ use weir_model::{LinkType, Timestamp};
 use crate::read;
 
 /// One block, little endian or big endian.
-fn block(big: bool, kind: u32, body: &[u8]) -> Vec<u8> {
+pub(crate) fn block(big: bool, kind: u32, body: &[u8]) -> Vec<u8> {
     let word = |value: u32| if big { value.to_be_bytes() } else { value.to_le_bytes() };
     let total = (12 + body.len().next_multiple_of(4)) as u32;
     let mut block = [word(kind), word(total)].concat();
@@ -107,6 +107,32 @@ fn simple_and_obsolete_packets_are_read() {
 }
 
 #[test]
+fn blocks_without_packets_are_stepped_over_whatever_their_length() {
+    let mut file = [section(false), interface(101, 0, &[])].concat();
+    // Names, statistics, secrets, two custom ones, and one of nobody.
+    for kind in [4, 5, 10, 0xbad, 0x4000_0bad, 0x7777] {
+        file.extend(block(false, kind, &[1; 9]));
+    }
+    file.extend(block(false, 0xbad, &vec![9; 17 << 20]));
+    file.extend(packet(0, 1, 3, b"abc"));
+    let mut wrong_end = block(false, 0xbad, &[1; 9]);
+    wrong_end[20] += 4;
+    file.extend(wrong_end);
+    let (seen, error) = read(file);
+    assert_eq!(seen.len(), 1);
+    assert!(matches!(error, Some(FileError::Damaged { .. })), "{error:?}");
+}
+
+#[test]
+fn versions_of_a_section_other_than_the_known_are_refused() {
+    for (minor, is_known) in [(0, true), (1, false), (2, true)] {
+        let mut file = [section(false), interface(101, 0, &[]), packet(0, 1, 3, b"abc")].concat();
+        file[14] = minor;
+        assert_eq!(read(file).1.is_none(), is_known, "1.{minor}");
+    }
+}
+
+#[test]
 fn damage_is_named_after_what_came_before() {
     let good = [section(false), interface(101, 0, &[]), packet(0, 1, 3, b"abc")].concat();
     let at = good.len() as u64;
@@ -114,7 +140,9 @@ fn damage_is_named_after_what_came_before() {
     lengths_differ[32] += 4;
     let mut runs_over = packet(0, 1, 3, b"abc");
     runs_over[20] = 200;
-    for bad in [packet(7, 1, 3, b"abc"), lengths_differ, runs_over, block(false, 6, &[])] {
+    let short_simple = block(false, 3, &[&100_u32.to_le_bytes()[..], b"abcd"].concat());
+    let long = packet(0, 1, 3, &vec![1; (256 << 10) + 1]);
+    for bad in [packet(7, 1, 3, b"abc"), lengths_differ, runs_over, short_simple, long, block(false, 6, &[])] {
         let (seen, error) = read([good.clone(), bad].concat());
         assert_eq!(seen.len(), 1);
         assert!(matches!(error, Some(FileError::Damaged { offset, .. }) if offset == at), "{error:?}");
