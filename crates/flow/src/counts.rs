@@ -9,7 +9,7 @@ pub enum Skipped {
     Arp,
     /// Another protocol than IP above the link layer, also inside a tunnel.
     NonIp,
-    /// The snap length cut it before the addresses or ports.
+    /// The snap length cut it before the end of the IP header.
     Truncated,
     /// A header contradicts itself, or there are more layers than any network has.
     Malformed,
@@ -34,6 +34,8 @@ impl Skipped {
 }
 
 /// Totals since the tracker was made.
+///
+/// Bytes add up as frames do: `wire_bytes + beyond_bytes == ip_bytes + outside_bytes + all_skipped_bytes()`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Frames observed: `packets` plus all skipped ones.
@@ -42,6 +44,13 @@ pub struct Counts {
     pub wire_bytes: u64,
     /// Frames that are packets of a flow.
     pub packets: u64,
+    /// Bytes of these packets: the innermost IP layer, as flows count them.
+    pub ip_bytes: u64,
+    /// Bytes of these frames around that layer: link and tunnel headers, padding, check sequences.
+    pub outside_bytes: u64,
+    /// Bytes that IP headers promise and their frames never had: packets cut before they reached the wire's tap, such
+    /// as those in a capture that lost the length on the wire.
+    pub beyond_bytes: u64,
     /// Flows opened.
     pub flows: u64,
     /// Flows pushed out of the full table; nothing of them is lost.
@@ -49,6 +58,7 @@ pub struct Counts {
     /// What was in reports that the sink refused.
     pub lost: Lost,
     skipped: [u64; Skipped::ALL.len()],
+    skipped_bytes: [u64; Skipped::ALL.len()],
 }
 
 impl Counts {
@@ -62,8 +72,28 @@ impl Counts {
         self.skipped.iter().sum()
     }
 
-    pub(crate) const fn skip(&mut self, reason: Skipped) {
+    /// Bytes on the wire of the frames skipped for `reason`.
+    pub const fn skipped_bytes(&self, reason: Skipped) -> u64 {
+        self.skipped_bytes[reason as usize]
+    }
+
+    /// Bytes on the wire of the frames skipped for any reason.
+    pub fn all_skipped_bytes(&self) -> u64 {
+        self.skipped_bytes.iter().sum()
+    }
+
+    /// Counts a frame of `wire_len` bytes with an IP packet of `ip_bytes`.
+    #[inline]
+    pub(crate) fn take(&mut self, wire_len: u32, ip_bytes: u32) {
+        self.packets += 1;
+        self.ip_bytes += u64::from(ip_bytes);
+        self.outside_bytes += u64::from(wire_len.saturating_sub(ip_bytes));
+        self.beyond_bytes += u64::from(ip_bytes.saturating_sub(wire_len));
+    }
+
+    pub(crate) fn skip(&mut self, reason: Skipped, wire_len: u32) {
         self.skipped[reason as usize] += 1;
+        self.skipped_bytes[reason as usize] += u64::from(wire_len);
     }
 }
 

@@ -81,7 +81,7 @@ impl Path {
         self.vlans.into_iter().flatten()
     }
 
-    /// Tunnels from the outside in.
+    /// Tunnels from the outside in; of a flow, first those of its first packet, then those of others.
     pub fn tunnels(&self) -> impl Iterator<Item = Tunnel> {
         self.tunnels.into_iter().flatten()
     }
@@ -94,6 +94,16 @@ impl Path {
         if let Some(free) = self.vlans.iter_mut().find(|slot| slot.is_none()) {
             *free = Some(id);
         }
+    }
+
+    /// With the tunnels of `other` that are not among these: both directions of a flow in one list.
+    pub(crate) fn joined(mut self, other: &Self) -> Self {
+        for tunnel in other.tunnels() {
+            if !self.tunnels.contains(&Some(tunnel)) {
+                self.push_tunnel(tunnel);
+            }
+        }
+        self
     }
 
     pub(crate) fn push_tunnel(&mut self, tunnel: Tunnel) {

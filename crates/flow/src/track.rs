@@ -93,10 +93,10 @@ impl Tracker {
         self.pass_time(frame.time, sink);
         match self.decoder.decode(frame) {
             Ok(packet) => {
-                self.counts.packets += 1;
+                self.counts.take(frame.wire_len, packet.ip_bytes);
                 self.track(&packet, sink);
             }
-            Err(reason) => self.counts.skip(reason),
+            Err(reason) => self.counts.skip(reason, frame.wire_len),
         }
     }
 
@@ -282,17 +282,28 @@ impl Tracker {
             self.wheel.set(&mut self.table.slots, place, deadline);
         }
         self.rows.begin(&mut self.table.slots, place);
+        if !packet.path.is_plain() {
+            self.learn_path(place, &packet.path);
+        }
+    }
+
+    /// Tunnels have ids for each direction: the flow lists both.
+    fn learn_path(&mut self, place: u32, path: &Path) {
+        let number = self.table.slots[place].path;
+        let known = self.paths.value(number);
+        let joined = if number == 0 { *path } else { known.joined(path) };
+        if joined != known {
+            self.table.slots[place].path = self.paths.hold(joined);
+            self.paths.release(number);
+        }
     }
 
     /// Makes a flow for `packet`, and room for it.
     fn open(&mut self, hash: u64, packet: &Packet, sink: &mut impl FlowSink) -> u32 {
         while self.is_full() && self.evict(sink) {}
-        let mut entry = Entry::new(packet, self.next_number);
+        let entry = Entry::new(packet, self.next_number);
         self.next_number = self.next_number.wrapping_add(self.config.flow_stride);
         self.counts.flows += 1;
-        if !packet.path.is_plain() {
-            entry.path = self.paths.hold(packet.path);
-        }
         let deadline = entry.deadline(&self.config.idle);
         let place = self.table.insert(hash, entry);
         self.wheel.set(&mut self.table.slots, place, deadline);

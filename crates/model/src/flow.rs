@@ -201,7 +201,7 @@ pub struct Flow {
     pub end_reason: Option<EndReason>,
     /// VLAN ids from the outside in; empty = untagged.
     pub vlan: Vec<u16>,
-    /// Tunnels from the outside in; empty = none.
+    /// Tunnels from the outside in, first those of the first packet, then others that packets came in; empty = none.
     pub tunnel: Vec<Tunnel>,
     /// Kinds of ICMP messages: of an ICMP flow itself, or of the errors that quoted this flow. In order of appearance.
     pub icmp: Vec<Icmp>,

@@ -97,15 +97,26 @@ fn read_ipv4(data: Bytes<'_>) -> Result<(Ip, Bytes<'_>), Skipped> {
         return Err(Skipped::Malformed);
     }
     let offset = header.fragments_offset().value();
+    let fragment = Fragment::new(u32::from(header.identification()), offset, header.more_fragments());
+    let (mut protocol, mut payload) = (header.protocol().0, data.body(header_len, bytes));
+    if protocol == AUTHENTICATION && !matches!(fragment, Fragment::Later { .. }) {
+        (protocol, payload) = behind_authentication(payload).unwrap_or((protocol, payload));
+    }
     let ip = Ip {
         v6: false,
         source: Address::v4(header.source()),
         destination: Address::v4(header.destination()),
-        protocol: Protocol(header.protocol().0),
+        protocol: Protocol(protocol),
         bytes,
-        fragment: Fragment::new(u32::from(header.identification()), offset, header.more_fragments()),
+        fragment,
     };
-    Ok((ip, data.body(header_len, bytes)))
+    Ok((ip, payload))
+}
+
+/// What an authentication header (RFC 4302) stands in front of, if it is there.
+fn behind_authentication(data: Bytes<'_>) -> Option<(u8, Bytes<'_>)> {
+    let [next, len] = *data.seen.first_chunk::<2>()?;
+    Some((next, data.skip((usize::from(len) + 2) * 4)))
 }
 
 fn read_ipv6(data: Bytes<'_>) -> Result<(Ip, Bytes<'_>), Skipped> {
@@ -118,7 +129,7 @@ fn read_ipv6(data: Bytes<'_>) -> Result<(Ip, Bytes<'_>), Skipped> {
     let next = header.next_header().0;
     let bytes = match header.payload_length() {
         0 if next == NO_NEXT => HEADER_BYTES as u32,
-        0 => jumbo_length(data.skip(HEADER_BYTES), next).unwrap_or(data.wire),
+        0 => jumbo_length(data.skip(HEADER_BYTES), next).map_or(data.wire, |len| len.min(data.wire)),
         len => u32::from(len) + HEADER_BYTES as u32,
     };
     let (protocol, fragment, payload) = extensions(next, data.body(HEADER_BYTES, bytes))?;
@@ -133,7 +144,8 @@ fn read_ipv6(data: Bytes<'_>) -> Result<(Ip, Bytes<'_>), Skipped> {
     Ok((ip, payload))
 }
 
-/// The length that a jumbo payload option gives (RFC 2675), the fixed header included.
+/// The length that a jumbo payload option gives (RFC 2675), the fixed header included. It has 32 bits, so it is only
+/// believed as far as the frame goes.
 fn jumbo_length(options: Bytes<'_>, next: u8) -> Option<u32> {
     if next != HOP_BY_HOP {
         return None;

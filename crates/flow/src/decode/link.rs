@@ -1,4 +1,12 @@
 //! Link layers: from a frame's first byte to its first IP header.
+//!
+//! Ethernet and its types are here; what other links put in front of them is in the modules below. A link that is not
+//! known makes its frames [`Skipped::UnknownLink`], never a guess.
+
+mod host;
+mod mpls;
+mod radio;
+mod serial;
 
 use weir_model::LinkType;
 
@@ -13,28 +21,72 @@ const TRANSPARENT_ETHERNET: u16 = 0x6558;
 const RARP: u16 = 0x8035;
 const VLAN: u16 = 0x8100;
 const IPV6: u16 = 0x86dd;
+const PPP: u16 = 0x880b;
 const MPLS: u16 = 0x8847;
 const MPLS_UPSTREAM: u16 = 0x8848;
 const PPPOE: u16 = 0x8864;
 const QINQ: u16 = 0x88a8;
-const OLD_QINQ: [u16; 2] = [0x9100, 0x9200];
-
-/// An NFLOG message's attribute with the packet (`NFULA_PAYLOAD`).
-const NFULA_PAYLOAD: u16 = 9;
+const BACKBONE: u16 = 0x88e7;
+const VN_TAG: u16 = 0x8926;
+const E_TAG: u16 = 0x893f;
+const SERVICE_CHAIN: u16 = 0x894f;
+const OLD_QINQ: [u16; 3] = [0x9100, 0x9200, 0x9300];
+const REDUNDANCY_TAG: u16 = 0xf1c1;
 
 impl Decoder {
     #[inline]
     pub(super) fn link(&mut self, link: LinkType, data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
         match link {
             LinkType::ETHERNET => self.ethernet(data, layers),
-            LinkType::LINUX_SLL => self.ethertype(data.u16(14)?, data.skip(16), layers),
-            LinkType::LINUX_SLL2 => self.ethertype(data.u16(0)?, data.skip(20), layers),
+            LinkType::LINUX_SLL => self.cooked(data.u16(14)?, data.skip(16), layers),
+            LinkType::LINUX_SLL2 => self.cooked(data.u16(0)?, data.skip(20), layers),
             // 12 and 14 are what some systems wrote for raw IP.
             LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 | LinkType(12 | 14) => self.ip(data, layers),
             LinkType::NULL | LinkType::LOOP => self.loopback(data, layers),
             LinkType::NFLOG => self.nflog(data, layers),
-            // 50 is PPP in HDLC framing.
-            LinkType::PPP | LinkType(50) => self.ppp(data, layers),
+            LinkType(other) => self.rare_link(other, data, layers),
+        }
+    }
+
+    /// Numbers of the `LINKTYPE_` registry, in its order.
+    fn rare_link(&mut self, link: u16, data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
+        match link {
+            // Token Ring: a routing field where the source address says so.
+            6 => match data.head::<15>()? {
+                [_, _, _, _, _, _, _, _, source, .., routing] if source & 0x80 != 0 => {
+                    self.llc(data.skip(14 + usize::from(routing & 0x1f)), layers)
+                }
+                _ => self.llc(data.skip(14), layers),
+            },
+            // SLIP, behind a direction and a compressed header.
+            8 => self.ip(data.skip(16), layers),
+            9 | 50 | 166 => self.ppp(data, layers),
+            // FDDI.
+            10 => self.llc(data.skip(13), layers),
+            // ATM: RFC 1483, classical IP.
+            11 | 19 | 100 | 106 => self.llc(data, layers),
+            51 => self.pppoe(data, layers),
+            104 => self.hdlc(data, layers),
+            105 => self.ieee_802_11(data, layers),
+            107 => self.frame_relay(data, layers),
+            // OpenBSD's encapsulating interface and packet filter.
+            109 => self.ip(data.skip(12), layers),
+            117 => self.ip(data.skip(usize::from(data.head::<1>()?[0]).next_multiple_of(4)), layers),
+            119 | 127 | 163 | 192 => self.radio(link, data, layers),
+            // IP over Fibre Channel, IP over FireWire.
+            122 => self.llc(data.skip(16), layers),
+            138 => self.ethertype(data.u16(16)?, data.skip(18), layers),
+            // One byte of direction in front.
+            204 => self.ppp(data.skip(1), layers),
+            205 => self.hdlc(data.skip(1), layers),
+            206 => self.frame_relay(data.skip(1), layers),
+            // Solaris IPNET.
+            226 => self.ip(data.skip(24), layers),
+            // Ethernet behind four bytes of an analyser, behind its preamble, behind both.
+            240 => self.ethernet(data.skip(4), layers),
+            241 => self.ethernet(data.skip(12), layers),
+            274 => self.ethernet(data.skip(8), layers),
+            258 => self.pktap(data, layers),
             _ => Err(Skipped::UnknownLink),
         }
     }
@@ -44,17 +96,19 @@ impl Decoder {
         let [.., high, low] = *data.head::<14>()?;
         let kind = u16::from_be_bytes([high, low]);
         if kind < 0x0600 {
-            return self.ieee_802_3(data.skip(14), layers);
+            return self.llc(data.skip(14), layers);
         }
         self.ethertype(kind, data.skip(14), layers)
     }
 
-    /// IEEE 802.3 with LLC: only SNAP carries an Ethernet type.
-    fn ieee_802_3(&mut self, data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
+    /// IEEE 802.2: only SNAP carries an Ethernet type, or a bridged frame (RFC 2684).
+    pub(super) fn llc(&mut self, data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
         match *data.head::<8>()? {
-            [0xaa, 0xaa, 0x03, 0, 0, 0, high, low] => {
+            [0xaa, 0xaa, 0x03, 0, 0, 0 | 0xf8, high, low] => {
                 self.ethertype(u16::from_be_bytes([high, low]), data.skip(8), layers)
             }
+            [0xaa, 0xaa, 0x03, 0, 0x80, 0xc2, 0, 1 | 7] => self.ethernet(data.skip(10), layers.deeper()?),
+            [0x06, 0x06, 0x03, ..] => self.ip(data.skip(3), layers),
             _ => Err(Skipped::NonIp),
         }
     }
@@ -77,69 +131,28 @@ impl Decoder {
             }
             kind if OLD_QINQ.contains(&kind) => self.rare_ethertype(QINQ, data, layers),
             MPLS | MPLS_UPSTREAM => self.mpls(data, layers),
-            PPPOE => self.ppp(data.skip(6), layers),
+            PPPOE => self.pppoe(data, layers),
+            PPP => self.ppp(data, layers),
             TRANSPARENT_ETHERNET => self.ethernet(data, layers),
+            // IEEE 802.1ah: the customer's frame behind a service id.
+            BACKBONE => self.ethernet(data.skip(4), layers),
+            VN_TAG | REDUNDANCY_TAG => self.ethertype(data.u16(4)?, data.skip(6), layers),
+            E_TAG => self.ethertype(data.u16(6)?, data.skip(8), layers),
+            SERVICE_CHAIN => self.service_chain(data, layers),
             _ => Err(Skipped::NonIp),
         }
     }
 
-    /// A stack of labels (RFC 3032), then IP, or Ethernet behind a control word (RFC 4448).
-    fn mpls(&mut self, mut data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
-        loop {
-            let [.., bottom, _] = *data.head::<4>()?;
-            data = data.skip(4);
-            if bottom & 1 == 1 {
-                break;
-            }
-        }
-        match data.head::<1>()?[0] >> 4 {
-            4 | 6 => self.ip(data, layers.deeper()?),
-            0 => self.ethernet(data.skip(4), layers.deeper()?),
+    /// A network service header (RFC 8300).
+    pub(super) fn service_chain(&mut self, data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
+        let [_, len, _, next] = *data.head::<4>()?;
+        let rest = data.skip(usize::from(len & 0x3f) * 4);
+        match next {
+            1 => self.ipv4(rest, layers),
+            2 => self.ipv6(rest, layers),
+            3 => self.ethernet(rest, layers),
+            5 => self.mpls(rest, layers),
             _ => Err(Skipped::NonIp),
-        }
-    }
-
-    /// PPP with or without its address and control bytes, the protocol in one byte or two (RFC 1661).
-    fn ppp(&mut self, mut data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
-        if data.seen.starts_with(&[0xff, 0x03]) {
-            data = data.skip(2);
-        }
-        let first = data.head::<1>()?[0];
-        let (protocol, len) = if first & 1 == 1 { (u16::from(first), 1) } else { (data.u16(0)?, 2) };
-        match protocol {
-            0x0021 => self.ipv4(data.skip(len), layers),
-            0x0057 => self.ipv6(data.skip(len), layers),
-            _ => Err(Skipped::NonIp),
-        }
-    }
-
-    /// An address family in the byte order of the capturing host, whatever that was.
-    fn loopback(&mut self, data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
-        let family = u32::from_le_bytes(*data.head::<4>()?);
-        match family.min(family.swap_bytes()) {
-            // AF_INET; AF_INET6 of Linux, NetBSD and OpenBSD, FreeBSD, macOS.
-            2 | 10 | 24 | 28 | 30 => self.ip(data.skip(4), layers),
-            _ => Err(Skipped::NonIp),
-        }
-    }
-
-    /// A netfilter log message: attributes in the byte order of the capturing host, one of them the packet.
-    fn nflog(&mut self, data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
-        data.head::<4>()?;
-        let mut rest = data.skip(4);
-        loop {
-            let [len_0, len_1, kind_0, kind_1] = *rest.head::<4>()?;
-            let (mut len, mut kind) = (u16::from_le_bytes([len_0, len_1]), u16::from_le_bytes([kind_0, kind_1]));
-            if kind.swap_bytes() < kind {
-                (len, kind) = (len.swap_bytes(), kind.swap_bytes());
-            }
-            if len < 4 {
-                return Err(Skipped::Malformed);
-            }
-            if kind == NFULA_PAYLOAD {
-                return self.ip(rest.skip(4), layers);
-            }
-            rest = rest.skip(usize::from(len).next_multiple_of(4));
         }
     }
 }

@@ -13,7 +13,7 @@ const UDP_HEADER_BYTES: u32 = 8;
 const SCTP_HEADER_BYTES: u32 = 12;
 const ICMP_HEADER_BYTES: u32 = 8;
 
-/// What a transport header says.
+/// What a transport header says. Where its ports are cut off, the packet is of the flow of these hosts with ports 0.
 struct Transport {
     ports: (u16, u16),
     payload_bytes: u32,
@@ -31,7 +31,7 @@ impl Decoder {
         if let Some(inner) = self.inside(ip.protocol, data, layers) {
             return inner;
         }
-        let transport = read(ip.protocol, data)?;
+        let transport = read(ip.protocol, data);
         if let Fragment::First { id } = ip.fragment {
             self.fragments.remember(ip.datagram(id), transport.ports, layers.time);
         }
@@ -55,14 +55,14 @@ fn packet(ip: &Ip, transport: &Transport, layers: &Layers) -> Packet {
 }
 
 #[inline]
-fn read(protocol: Protocol, data: Bytes<'_>) -> Result<Transport, Skipped> {
+fn read(protocol: Protocol, data: Bytes<'_>) -> Transport {
     match protocol {
         Protocol::TCP => tcp(data),
         Protocol::UDP | Protocol::UDPLITE => {
             let payload_bytes = data.wire.saturating_sub(UDP_HEADER_BYTES);
-            Ok(Transport { ports: ports(data)?, payload_bytes, detail: Detail::None })
+            Transport { ports: ports(data), payload_bytes, detail: Detail::None }
         }
-        Protocol::ICMP | Protocol::ICMPV6 => Ok(icmp(protocol, data)),
+        Protocol::ICMP | Protocol::ICMPV6 => icmp(protocol, data),
         Protocol::SCTP => {
             let payload_bytes = data.wire.saturating_sub(SCTP_HEADER_BYTES);
             let detail = match data.seen.get(SCTP_HEADER_BYTES as usize) {
@@ -70,45 +70,45 @@ fn read(protocol: Protocol, data: Bytes<'_>) -> Result<Transport, Skipped> {
                 Some(2) => Detail::SctpInitAck,
                 _ => Detail::None,
             };
-            Ok(Transport { ports: ports(data)?, payload_bytes, detail })
+            Transport { ports: ports(data), payload_bytes, detail }
         }
         Protocol::DCCP => {
             let header = data.seen.get(4).map_or(12, |words| u32::from(*words) * 4);
             let payload_bytes = data.wire.saturating_sub(header);
-            Ok(Transport { ports: ports(data)?, payload_bytes, detail: Detail::None })
+            Transport { ports: ports(data), payload_bytes, detail: Detail::None }
         }
-        _ => Ok(Transport { ports: (0, 0), payload_bytes: data.wire, detail: Detail::None }),
+        _ => Transport { ports: (0, 0), payload_bytes: data.wire, detail: Detail::None },
     }
 }
 
-fn ports(data: Bytes<'_>) -> Result<(u16, u16), Skipped> {
-    let [src_0, src_1, dst_0, dst_1] = *data.head::<4>()?;
-    Ok((u16::from_be_bytes([src_0, src_1]), u16::from_be_bytes([dst_0, dst_1])))
+fn ports(data: Bytes<'_>) -> (u16, u16) {
+    let Some([src_0, src_1, dst_0, dst_1]) = data.seen.first_chunk::<4>() else { return (0, 0) };
+    (u16::from_be_bytes([*src_0, *src_1]), u16::from_be_bytes([*dst_0, *dst_1]))
 }
 
 #[inline]
-fn tcp(data: Bytes<'_>) -> Result<Transport, Skipped> {
+fn tcp(data: Bytes<'_>) -> Transport {
     let Ok(header) = TcpHeaderSlice::from_slice(data.seen) else { return cut_tcp(data) };
-    let [.., flags, _, _, _, _, _, _] = *data.head::<20>()?;
+    let Some([.., flags, _, _, _, _, _, _]) = data.seen.first_chunk::<20>() else { return cut_tcp(data) };
     let segment = Segment {
         seq: header.sequence_number(),
         ack: header.acknowledgment_number(),
-        flags: TcpFlags(flags),
+        flags: TcpFlags(*flags),
         window: header.window_size(),
     };
-    Ok(Transport {
+    Transport {
         ports: (header.source_port(), header.destination_port()),
         payload_bytes: data.wire.saturating_sub(header.slice().len() as u32),
         detail: Detail::Tcp(segment),
-    })
+    }
 }
 
 /// A header that the snap length cut, or whose length is wrong: what there is of it still says which flow it is.
 #[cold]
-fn cut_tcp(data: Bytes<'_>) -> Result<Transport, Skipped> {
-    let ports = ports(data)?;
+fn cut_tcp(data: Bytes<'_>) -> Transport {
+    let ports = ports(data);
     let Some([.., s0, s1, s2, s3, a0, a1, a2, a3, offset, flags, w0, w1]) = data.seen.first_chunk::<16>() else {
-        return Ok(Transport { ports, payload_bytes: data.wire.saturating_sub(20), detail: Detail::None });
+        return Transport { ports, payload_bytes: data.wire.saturating_sub(20), detail: Detail::None };
     };
     let header = u32::from(offset >> 4) * 4;
     let segment = Segment {
@@ -117,7 +117,7 @@ fn cut_tcp(data: Bytes<'_>) -> Result<Transport, Skipped> {
         flags: TcpFlags(*flags),
         window: u16::from_be_bytes([*w0, *w1]),
     };
-    Ok(Transport { ports, payload_bytes: data.wire.saturating_sub(header.max(20)), detail: Detail::Tcp(segment) })
+    Transport { ports, payload_bytes: data.wire.saturating_sub(header.max(20)), detail: Detail::Tcp(segment) }
 }
 
 fn icmp(protocol: Protocol, data: Bytes<'_>) -> Transport {

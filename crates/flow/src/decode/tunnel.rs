@@ -1,5 +1,7 @@
 //! Tunnels: VXLAN, Geneve, GRE and IP in IP, down to the packet inside.
 
+mod gre;
+
 use weir_model::{Protocol, Tunnel, TunnelKind};
 
 use super::bytes::Bytes;
@@ -7,6 +9,7 @@ use super::{Decoder, Layers};
 use crate::counts::Skipped;
 use crate::packet::Packet;
 
+const VXLAN_GPE_PORT: u16 = 4790;
 const GENEVE_PORT: u16 = 6081;
 const IPV4_IN_IP: Protocol = Protocol(4);
 const IPV6_IN_IP: Protocol = Protocol(41);
@@ -36,11 +39,11 @@ impl Decoder {
 
     #[inline]
     fn inside_udp(&mut self, data: Bytes<'_>, layers: Layers) -> Option<Result<Packet, Skipped>> {
-        let port = data.u16(2).ok()?;
-        if port == GENEVE_PORT {
-            return self.geneve(data.skip(8), layers);
+        match data.u16(2).ok()? {
+            GENEVE_PORT => self.geneve(data.skip(8), layers),
+            VXLAN_GPE_PORT => self.vxlan_gpe(data.skip(8), layers),
+            port => self.vxlan_ports.contains(&port).then(|| self.vxlan(data.skip(8), layers))?,
         }
-        self.vxlan_ports.contains(&port).then(|| self.vxlan(data.skip(8), layers))?
     }
 
     fn vxlan(&mut self, data: Bytes<'_>, layers: Layers) -> Option<Result<Packet, Skipped>> {
@@ -53,6 +56,21 @@ impl Decoder {
         Some(self.ethernet(data.skip(8), layers))
     }
 
+    /// VXLAN that says what is inside (draft-ietf-nvo3-vxlan-gpe): without the P flag it is Ethernet.
+    fn vxlan_gpe(&mut self, data: Bytes<'_>, layers: Layers) -> Option<Result<Packet, Skipped>> {
+        let [flags, _, _, next, vni @ ..] = *data.head::<8>().ok()?;
+        let layers = within(TunnelKind::Vxlan, Some(u32::from_be_bytes(vni) >> 8), layers)?;
+        let rest = data.skip(8);
+        match (flags & 0x04, next) {
+            (0, _) | (_, 3) => Some(self.ethernet(rest, layers)),
+            (_, 1) => Some(self.ipv4(rest, layers)),
+            (_, 2) => Some(self.ipv6(rest, layers)),
+            (_, 4) => Some(self.service_chain(rest, layers)),
+            (_, 5) => Some(self.mpls(rest, layers)),
+            _ => None,
+        }
+    }
+
     fn geneve(&mut self, data: Bytes<'_>, layers: Layers) -> Option<Result<Packet, Skipped>> {
         let [first, _, high, low, vni @ ..] = *data.head::<8>().ok()?;
         if first >> 6 != 0 {
@@ -63,21 +81,10 @@ impl Decoder {
         Some(self.ethertype(u16::from_be_bytes([high, low]), data.skip(8 + options), layers))
     }
 
-    /// Version 0 (RFC 2784, 2890); version 1 is PPTP's and stays a GRE flow.
-    fn gre(&mut self, data: Bytes<'_>, layers: Layers) -> Option<Result<Packet, Skipped>> {
-        let [flags, version, high, low] = *data.head::<4>().ok()?;
-        let (checksum, routing, key, sequence) = (flags & 0x80, flags & 0x40, flags & 0x20, flags & 0x10);
-        if version & 0x07 != 0 || routing != 0 {
+    fn ip_in_ip(&mut self, data: Bytes<'_>, layers: Layers) -> Option<Result<Packet, Skipped>> {
+        if !matches!(data.seen.first()? >> 4, 4 | 6) {
             return None;
         }
-        let key_at = if checksum == 0 { 4 } else { 8 };
-        let id = if key == 0 { None } else { Some(data.u32(key_at)?) };
-        let header = key_at + if key == 0 { 0 } else { 4 } + if sequence == 0 { 0 } else { 4 };
-        let layers = within(TunnelKind::Gre, id, layers)?;
-        Some(self.ethertype(u16::from_be_bytes([high, low]), data.skip(header), layers))
-    }
-
-    fn ip_in_ip(&mut self, data: Bytes<'_>, layers: Layers) -> Option<Result<Packet, Skipped>> {
         let layers = within(TunnelKind::Ipip, None, layers)?;
         Some(self.ip(data, layers))
     }
