@@ -5,6 +5,7 @@
 //! The work for one packet is bounded: what time makes due is done a few flows at a time.
 
 mod entry;
+mod index;
 mod report;
 mod rows;
 mod sequence;
@@ -300,7 +301,7 @@ impl Tracker {
 
     /// Makes a flow for `packet`, and room for it.
     fn open(&mut self, hash: u64, packet: &Packet, sink: &mut impl FlowSink) -> u32 {
-        while self.is_full() && self.evict(sink) {}
+        while self.is_full(packet) && self.evict(sink) {}
         let entry = Entry::new(packet, self.next_number);
         self.next_number = self.next_number.wrapping_add(self.config.flow_stride);
         self.counts.flows += 1;
@@ -310,11 +311,13 @@ impl Tracker {
         place
     }
 
-    fn is_full(&self) -> bool {
+    /// Whether a flow of `packet` has no room.
+    fn is_full(&self, packet: &Packet) -> bool {
         if self.table.len() >= self.config.max_flows {
             return true;
         }
-        let growth = self.table.growth_bytes();
+        let path = if packet.path.is_plain() { 0 } else { self.paths.growth_bytes() };
+        let growth = self.table.growth_bytes() + path;
         growth > 0 && self.memory_bytes().saturating_add(growth) > self.config.max_bytes
     }
 

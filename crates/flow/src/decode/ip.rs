@@ -15,8 +15,6 @@ const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 const NO_NEXT: u8 = 59;
 const DESTINATION_OPTIONS: u8 = 60;
-const MOBILITY: u8 = 135;
-const HIP: u8 = 139;
 const SHIM6: u8 = 140;
 /// Extension headers of one packet that are followed.
 const MAX_EXTENSIONS: usize = 16;
@@ -80,6 +78,15 @@ impl Decoder {
     pub(super) fn ipv6(&mut self, data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
         let (ip, payload) = read_ipv6(data)?;
         self.transport(&ip, payload, layers)
+    }
+}
+
+/// Whether an IP header can be read at the front of `data`.
+pub(super) fn is_ip(data: Bytes<'_>) -> bool {
+    match data.seen.first().map(|first| first >> 4) {
+        Some(4) => read_ipv4(data).is_ok(),
+        Some(6) => read_ipv6(data).is_ok(),
+        _ => false,
     }
 }
 
@@ -155,12 +162,12 @@ fn jumbo_length(options: Bytes<'_>, next: u8) -> Option<u32> {
 }
 
 /// Walks the extension headers (RFC 8200, RFC 4302): the protocol behind them, the fragment header if there was one, and
-/// what follows.
+/// what follows. Mobility and HIP headers are protocols here: nothing ever follows them.
 fn extensions(mut next: u8, mut data: Bytes<'_>) -> Result<(u8, Fragment, Bytes<'_>), Skipped> {
     let mut fragment = Fragment::Whole;
     for _ in 0..MAX_EXTENSIONS {
         let unit = match next {
-            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | MOBILITY | HIP | SHIM6 => 8,
+            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | SHIM6 => 8,
             AUTHENTICATION => 4,
             FRAGMENT => {
                 let [kind, _, high, low, id @ ..] = *data.head::<8>()?;

@@ -27,6 +27,7 @@ const MPLS_UPSTREAM: u16 = 0x8848;
 const PPPOE: u16 = 0x8864;
 const QINQ: u16 = 0x88a8;
 const BACKBONE: u16 = 0x88e7;
+const CISCO_METADATA: u16 = 0x8909;
 const VN_TAG: u16 = 0x8926;
 const E_TAG: u16 = 0x893f;
 const SERVICE_CHAIN: u16 = 0x894f;
@@ -63,7 +64,8 @@ impl Decoder {
             9 | 50 | 166 => self.ppp(data, layers),
             // FDDI.
             10 => self.llc(data.skip(13), layers),
-            // ATM: RFC 1483, classical IP.
+            // ATM: RFC 1483; classical IP, which some write without its LLC header.
+            19 | 106 if data.head::<1>()?[0] != 0xaa => self.ip(data, layers),
             11 | 19 | 100 | 106 => self.llc(data, layers),
             51 => self.pppoe(data, layers),
             104 => self.hdlc(data, layers),
@@ -137,7 +139,7 @@ impl Decoder {
             // IEEE 802.1ah: the customer's frame behind a service id.
             BACKBONE => self.ethernet(data.skip(4), layers),
             VN_TAG | REDUNDANCY_TAG => self.ethertype(data.u16(4)?, data.skip(6), layers),
-            E_TAG => self.ethertype(data.u16(6)?, data.skip(8), layers),
+            E_TAG | CISCO_METADATA => self.ethertype(data.u16(6)?, data.skip(8), layers),
             SERVICE_CHAIN => self.service_chain(data, layers),
             _ => Err(Skipped::NonIp),
         }

@@ -48,6 +48,8 @@ impl Entry {
     pub(super) const DUE: u8 = 32;
     /// UDP that went on for a while.
     const STREAM: u8 = 64;
+    /// It was removed: its place is free.
+    pub(super) const GONE: u8 = 128;
 
     /// The flow that `packet` opens. It counts no packet yet.
     pub(super) fn new(packet: &Packet, number: u64) -> Self {

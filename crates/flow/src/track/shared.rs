@@ -3,22 +3,30 @@
 //! Number 0 is the default value and costs nothing. With 65,535 other values in use at once, further ones become the
 //! default: the flow loses that detail, never a packet.
 
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
 use weir_model::Icmp;
+
+use super::index::Index;
 
 /// A table of shared values.
 pub(super) struct Shared<T> {
+    /// Each with how many hold it.
     values: Vec<(T, u32)>,
     free: Vec<u16>,
-    numbers: HashMap<T, u16, RandomState>,
+    index: Index,
+    hasher: RandomState,
 }
 
 impl<T: Copy + Default + Eq + Hash> Shared<T> {
     pub(super) fn new() -> Self {
-        Self { values: vec![(T::default(), 0)], free: Vec::new(), numbers: HashMap::default() }
+        Self {
+            values: vec![(T::default(), 0)],
+            free: Vec::new(),
+            index: Index::default(),
+            hasher: RandomState::default(),
+        }
     }
 
     /// The number of `value`, held until it is released.
@@ -26,11 +34,12 @@ impl<T: Copy + Default + Eq + Hash> Shared<T> {
         if value == T::default() {
             return 0;
         }
-        if let Some(number) = self.numbers.get(&value).copied() {
-            if let Some((_, holders)) = self.values.get_mut(usize::from(number)) {
+        let hash = self.hasher.hash_one(value);
+        if let Some(number) = self.index.find(hash, |number| self.value(number as u16) == value) {
+            if let Some((_, holders)) = self.values.get_mut(number as usize) {
                 *holders += 1;
             }
-            return number;
+            return number as u16;
         }
         let number = match self.free.pop() {
             Some(number) => number,
@@ -43,7 +52,13 @@ impl<T: Copy + Default + Eq + Hash> Shared<T> {
         if let Some(place) = self.values.get_mut(usize::from(number)) {
             *place = (value, 1);
         }
-        self.numbers.insert(value, number);
+        let (values, hasher) = (&self.values, &self.hasher);
+        let hash_of =
+            |number: u32| hasher.hash_one(values.get(number as usize).map_or_else(T::default, |(value, _)| *value));
+        let others = (1..values.len() as u32).filter(|other| {
+            *other != u32::from(number) && values.get(*other as usize).is_some_and(|(_, holders)| *holders > 0)
+        });
+        self.index.insert(hash, u32::from(number), hash_of, others);
         number
     }
 
@@ -55,7 +70,7 @@ impl<T: Copy + Default + Eq + Hash> Shared<T> {
         if let Some((value, holders)) = self.values.get_mut(usize::from(number)) {
             *holders = holders.saturating_sub(1);
             if *holders == 0 {
-                self.numbers.remove(value);
+                self.index.remove(self.hasher.hash_one(*value), u32::from(number));
                 self.free.push(number);
             }
         }
@@ -66,8 +81,18 @@ impl<T: Copy + Default + Eq + Hash> Shared<T> {
         self.values.get(usize::from(number)).map_or_else(T::default, |(value, _)| *value)
     }
 
+    /// Bytes that one more value may take: of a longer list beside the old one, of the index.
+    pub(super) fn growth_bytes(&self) -> usize {
+        if !self.free.is_empty() {
+            return 0;
+        }
+        let is_full = self.values.len() == self.values.capacity();
+        let values = if is_full { self.values.capacity() * size_of::<(T, u32)>() * 2 } else { 0 };
+        values + self.index.growth_bytes()
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
-        self.values.capacity() * size_of::<(T, u32)>() + self.free.capacity() * 2 + self.numbers.allocation_size()
+        self.values.capacity() * size_of::<(T, u32)>() + self.free.capacity() * 2 + self.index.memory_bytes()
     }
 }
 

@@ -68,7 +68,13 @@ impl Slots {
         let mut free = self.free;
         free.push_back(self, Chain::Timer, place);
         self.free = free;
+        self[place].mark(Entry::GONE);
         self.used -= 1;
+    }
+
+    /// The places of all flows.
+    pub(super) fn taken(&self) -> impl Iterator<Item = u32> {
+        (0..self.made as u32).filter(|place| !self[*place].is(Entry::GONE))
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

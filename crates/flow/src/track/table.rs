@@ -1,20 +1,18 @@
 //! The table: from speakers to their flow, one hash look-up a packet.
-//!
-//! The index holds 32-bit places; the flows themselves lie in [`Slots`].
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
 use super::entry::Entry;
+use super::index::Index;
 use super::slots::{CHUNK, Slots};
 use crate::packet::Speakers;
 
 /// All open flows.
 #[derive(Default)]
 pub(super) struct FlowTable {
-    index: HashTable<u32>,
+    index: Index,
     hasher: RandomState,
     pub(super) slots: Slots,
 }
@@ -26,23 +24,22 @@ impl FlowTable {
 
     #[inline]
     pub(super) fn find(&self, hash: u64, speakers: &Speakers) -> Option<u32> {
-        self.index.find(hash, |place| self.slots[*place].speakers == *speakers).copied()
+        self.index.find(hash, |place| self.slots[place].speakers == *speakers)
     }
 
     /// Adds a flow whose speakers have none.
     pub(super) fn insert(&mut self, hash: u64, entry: Entry) -> u32 {
         let place = self.slots.insert(entry);
         let (slots, hasher) = (&self.slots, &self.hasher);
-        self.index.insert_unique(hash, place, |other| hasher.hash_one(slots[*other].speakers));
+        let others = slots.taken().filter(|other| *other != place);
+        self.index.insert(hash, place, |place| hasher.hash_one(slots[place].speakers), others);
         place
     }
 
     /// Removes a flow that is in no list.
     pub(super) fn remove(&mut self, place: u32) {
         let hash = self.hash(&self.slots[place].speakers);
-        if let Ok(found) = self.index.find_entry(hash, |other| *other == place) {
-            found.remove();
-        }
+        self.index.remove(hash, place);
         self.slots.remove(place);
     }
 
@@ -51,13 +48,12 @@ impl FlowTable {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.slots.memory_bytes() + self.index.allocation_size()
+        self.slots.memory_bytes() + self.index.memory_bytes()
     }
 
-    /// Bytes by which one more flow makes the table grow.
+    /// Bytes that one more flow may take.
     pub(super) fn growth_bytes(&self) -> usize {
         let chunk = if self.slots.is_full() { CHUNK * size_of::<Entry>() } else { 0 };
-        let index = if self.index.len() == self.index.capacity() { self.index.allocation_size() } else { 0 };
-        chunk + index
+        chunk + self.index.growth_bytes()
     }
 }

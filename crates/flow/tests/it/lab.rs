@@ -7,12 +7,12 @@ use weir_flow::TrackerConfig;
 
 use crate::captures::{examples, replay};
 
-fn captures_below(folder: &Path, found: &mut Vec<PathBuf>) {
+pub(crate) fn captures_below(folder: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         if path.is_dir() {
             captures_below(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "pcap") {
+        } else if path.extension().is_some_and(|ending| ending == "pcap" || ending == "pcapng" || ending == "cap") {
             found.push(path);
         }
     }

@@ -1,9 +1,11 @@
 //! Behaviour of the engine: hand-built packets, public captures with expected results, recordings of the lab.
 
+mod accounting;
 mod captures;
 mod decode;
 mod icmp;
 mod lab;
+mod mutated;
 mod packets;
 mod properties;
 mod table;

@@ -9,7 +9,7 @@ use crate::packets::{A, B, ethernet, ipv4, ipv6, packets, tcp, udp};
 
 const LINKS: [u16; 10] = [0, 1, 9, 101, 108, 113, 228, 229, 239, 276];
 
-fn seeds() -> Vec<Vec<u8>> {
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let inner = ethernet(0x0800, &ipv4(A, B, 6, &tcp(1, 2, 2, 3, 4, b"data")));
     let tunnel = |port| {
         ethernet(0x0800, &ipv4(A, B, 17, &udp(1, port, &[&[8, 0, 0x65, 0x58, 0, 0, 1, 0], &inner[..]].concat())))

@@ -3,6 +3,7 @@
 use super::{ARP, IPV4, IPV6, MPLS, PPPOE, QINQ, VLAN};
 use crate::counts::Skipped;
 use crate::decode::bytes::Bytes;
+use crate::decode::ip::is_ip;
 use crate::decode::{Decoder, Layers};
 use crate::packet::Packet;
 
@@ -22,10 +23,7 @@ impl Decoder {
         }
         let layers = layers.deeper()?;
         match data.head::<1>()?[0] >> 4 {
-            4 | 6 => match self.ip(data, layers) {
-                Err(Skipped::Malformed) if is_ethernet(data) => self.ethernet(data, layers),
-                other => other,
-            },
+            4 | 6 if is_ip(data) || !is_ethernet(data) => self.ip(data, layers),
             0 if is_ethernet(data.skip(CONTROL_WORD_BYTES)) => self.ethernet(data.skip(CONTROL_WORD_BYTES), layers),
             _ if is_ethernet(data) => self.ethernet(data, layers),
             _ => Err(Skipped::NonIp),

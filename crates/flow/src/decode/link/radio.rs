@@ -21,6 +21,8 @@ const QOS: u8 = 0x80;
 const BETWEEN_ACCESS_POINTS: u8 = 0x03;
 const PROTECTED: u8 = 0x40;
 const HT_CONTROL: u8 = 0x80;
+/// How the body of nearly every data frame begins.
+const SNAP: [u8; 3] = [0xaa, 0xaa, 0x03];
 
 impl Decoder {
     /// A frame behind a header of the radio's, which tells its own length.
@@ -49,14 +51,13 @@ impl Decoder {
         if !is_plain_data {
             return Err(Skipped::NonIp);
         }
-        let mut len = if flags & BETWEEN_ACCESS_POINTS == BETWEEN_ACCESS_POINTS { 30 } else { 24 };
+        let mut len: usize = if flags & BETWEEN_ACCESS_POINTS == BETWEEN_ACCESS_POINTS { 30 } else { 24 };
         if kind & QOS != 0 {
             len += if flags & HT_CONTROL == 0 { 2 } else { 6 };
         }
         // Some radios pad the header to a multiple of four.
-        match self.llc(data.skip(len), layers) {
-            Err(Skipped::NonIp) if !len.is_multiple_of(4) => self.llc(data.skip(len.next_multiple_of(4)), layers),
-            other => other,
-        }
+        let padded = data.skip(len.next_multiple_of(4));
+        let body = if padded.seen.starts_with(&SNAP) { padded } else { data.skip(len) };
+        self.llc(body, layers)
     }
 }
