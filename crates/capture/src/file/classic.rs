@@ -24,21 +24,21 @@ pub(super) struct Classic {
     longest: usize,
 }
 
-/// In which order a record has its two lengths.
+/// Which of its two lengths a record has in front.
 #[derive(Clone, Copy)]
 enum Lengths {
-    CapturedFirst,
-    WireFirst,
+    Captured,
+    Wire,
     /// Version 2.3 was written both ways: the smaller one is what was captured.
-    SmallerFirst,
+    Smaller,
 }
 
 impl Lengths {
     const fn of_version(major: u16, minor: u16) -> Option<Self> {
         match (major, minor) {
-            (2, 0..=2) | (543, 0) => Some(Self::WireFirst),
-            (2, 3) => Some(Self::SmallerFirst),
-            (2, 4) => Some(Self::CapturedFirst),
+            (2, 0..=2) | (543, 0) => Some(Self::Wire),
+            (2, 3) => Some(Self::Smaller),
+            (2, 4) => Some(Self::Captured),
             _ => None,
         }
     }
@@ -46,8 +46,8 @@ impl Lengths {
     /// Captured length, length on the wire.
     const fn sort(self, first: u32, second: u32) -> (u32, u32) {
         match self {
-            Self::CapturedFirst => (first, second),
-            Self::SmallerFirst if first <= second => (first, second),
+            Self::Captured => (first, second),
+            Self::Smaller if first <= second => (first, second),
             _ => (second, first),
         }
     }

@@ -4,8 +4,8 @@ use weir_model::TcpFlags;
 
 use crate::packet::Segment;
 
-/// A segment that fills a gap this soon after the segment behind it was only overtaken; later it was sent again. (The
-/// same three milliseconds that Wireshark takes.)
+/// A segment that fills a gap this soon after the segment behind it was only overtaken, unless it was asked for; later
+/// it was sent again. (The same three milliseconds that Wireshark takes.)
 const OVERTAKEN_US: u32 = 3_000;
 
 /// One direction.
@@ -23,6 +23,8 @@ pub(super) struct Side {
     pub(super) zero_window: u32,
     pub(super) flags: TcpFlags,
     pub(super) marks: u8,
+    /// What it acknowledged last, the lower half.
+    acked: u16,
 }
 
 impl Side {
@@ -32,6 +34,9 @@ impl Side {
     const ISN: u8 = 2;
     /// It sent FIN.
     pub(super) const FIN: u8 = 4;
+    /// How often it repeated its last acknowledgement, up to three: two bits.
+    const REPEATS: u8 = 24;
+    const ONE_REPEAT: u8 = 8;
 
     pub(super) const fn is(&self, mark: u8) -> bool {
         self.marks & mark != 0
@@ -49,8 +54,25 @@ impl Side {
         }
     }
 
-    /// Follows the sequence numbers and counts what comes again or late.
-    pub(super) fn follow(&mut self, segment: &Segment, payload: u32, time_us: u32) {
+    /// Follows what this side acknowledges.
+    #[inline]
+    pub(super) const fn acknowledge(&mut self, ack: u32, payload: u32) {
+        if self.acked != ack as u16 {
+            self.acked = ack as u16;
+            self.marks &= !Self::REPEATS;
+        } else if payload == 0 && self.marks & Self::REPEATS != Self::REPEATS {
+            self.marks += Self::ONE_REPEAT;
+        }
+    }
+
+    /// Whether this side asks for the segment at `seq` again: it acknowledged it three times (RFC 5681, 3.2; two
+    /// repetitions are enough, as one may not have been captured).
+    const fn asks_for(&self, seq: u32) -> bool {
+        self.acked == seq as u16 && self.marks & Self::REPEATS >= 2 * Self::ONE_REPEAT
+    }
+
+    /// Follows the sequence numbers and counts what comes again or late. `receiver` is the other side.
+    pub(super) fn follow(&mut self, segment: &Segment, payload: u32, time_us: u32, receiver: &Self) {
         let opens_or_ends = u32::from(segment.is_syn()) + u32::from(segment.is_fin());
         let len = payload.wrapping_add(opens_or_ends);
         let end = segment.seq.wrapping_add(len);
@@ -63,9 +85,12 @@ impl Side {
             return;
         }
         if distance(self.next, end) > 0 {
-            if distance(self.next, segment.seq) > 0 {
+            let ahead = distance(self.next, segment.seq);
+            if ahead > 0 {
                 let from = if self.gap.0 == self.gap.1 { self.next } else { self.gap.0 };
                 self.gap = (from, segment.seq);
+            } else if ahead < 0 {
+                self.retransmits += 1;
             }
             (self.next, self.moved_us) = (end, time_us);
             return;
@@ -75,7 +100,7 @@ impl Side {
             return;
         }
         let in_gap = distance(self.gap.0, segment.seq) >= 0 && distance(segment.seq, self.gap.1) > 0;
-        if in_gap && time_us.wrapping_sub(self.moved_us) <= OVERTAKEN_US {
+        if in_gap && time_us.wrapping_sub(self.moved_us) <= OVERTAKEN_US && !receiver.asks_for(segment.seq) {
             self.out_of_order += 1;
         } else {
             self.retransmits += 1;

@@ -96,10 +96,10 @@ impl<T: Copy + Default + Eq + Hash> Shared<T> {
     }
 }
 
-/// The kinds of ICMP messages of one flow in order of appearance; the first eight are kept.
+/// The kinds of ICMP messages of one flow in order of appearance; the first sixteen are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct IcmpKinds {
-    kinds: [Option<Icmp>; 8],
+    kinds: [Option<Icmp>; 16],
 }
 
 impl IcmpKinds {

@@ -110,8 +110,13 @@ impl TcpTrack {
 
     /// Whether the SYN+ACK `segment` acknowledges the opener's SYN (and at most what came with it).
     fn answers(&self, segment: &Segment) -> bool {
+        self.is_behind_syn(segment.ack)
+    }
+
+    /// Whether a number lies behind the opener's SYN, and not behind what came with it.
+    fn is_behind_syn(&self, number: u32) -> bool {
         let opener = &self.sides[0];
-        opener.isn().is_some_and(|isn| distance(isn, segment.ack) > 0 && distance(segment.ack, opener.next) >= 0)
+        opener.isn().is_some_and(|isn| distance(isn, number) > 0 && distance(number, opener.next) >= 0)
     }
 
     /// Takes in a segment of this connection. `answered` = the other side had sent something before.
@@ -126,21 +131,24 @@ impl TcpTrack {
     ) {
         let side = &mut self.sides[usize::from(!from_opener)];
         side.flags.insert(segment.flags);
-        if segment.window == 0 && !segment.is_control() {
-            side.zero_window += 1;
+        if !segment.is_control() {
+            side.zero_window += u32::from(segment.window == 0);
+            side.acknowledge(segment.ack, payload);
         }
         if segment.is_control() || self.state != TcpState::Established {
             self.advance(segment, from_opener, payload, time, answered);
         }
         if !segment.is_rst() {
-            self.sides[usize::from(!from_opener)].follow(segment, payload, (time.0 / 1_000) as u32);
+            let [opener, other] = &mut self.sides;
+            let (sender, receiver) = if from_opener { (opener, other) } else { (other, opener) };
+            sender.follow(segment, payload, (time.0 / 1_000) as u32, receiver);
         }
     }
 
     /// Everything but the data of an established connection.
     fn advance(&mut self, segment: &Segment, from_opener: bool, payload: u32, time: Timestamp, answered: bool) {
         if segment.is_rst() {
-            self.reset(from_opener);
+            self.reset(segment, from_opener);
         } else if segment.is_syn() && segment.is_ack() {
             self.syn_ack(segment, from_opener, time);
         } else if segment.is_syn() {
@@ -159,6 +167,10 @@ impl TcpTrack {
             self.marks |= Self::SYN;
             if !self.saw_syn_ack() {
                 self.opening = time;
+                if self.state == TcpState::Reset {
+                    // Refused, and asked again.
+                    self.state = TcpState::SynSent;
+                }
             }
         }
     }
@@ -215,8 +227,10 @@ impl TcpTrack {
         }
     }
 
-    fn reset(&mut self, from_opener: bool) {
-        if self.is_over() {
+    fn reset(&mut self, segment: &Segment, from_opener: bool) {
+        // An opener answers what is left of an older connection with a reset that has that one's number (RFC 9293, 3.5.1).
+        let is_of_another = from_opener && self.state == TcpState::SynSent && !self.is_behind_syn(segment.seq);
+        if self.is_over() || is_of_another {
             return;
         }
         if from_opener {

@@ -143,6 +143,74 @@ fn keep_alives_are_no_retransmits_and_overtaken_segments_are_out_of_order() {
 }
 
 #[test]
+fn a_segment_that_was_asked_for_is_a_retransmit_however_soon() {
+    for (repeats, retransmits, out_of_order) in [(0, 0, 1), (2, 1, 0)] {
+        let mut tap = Tap::totals();
+        tap.handshake(0.0);
+        tap.out(0.100, ACK, 101, 501, 100);
+        tap.out(0.101, ACK, 301, 501, 100);
+        for _ in 0..=repeats {
+            tap.back(0.1015, ACK, 501, 201, 0);
+        }
+        tap.out(0.102, ACK, 201, 501, 100);
+        let tcp = tap.only().tcp.expect("TCP");
+        assert_eq!((tcp.retransmits.fwd, tcp.out_of_order.fwd), (retransmits, out_of_order), "{repeats} repeats");
+    }
+}
+
+#[test]
+fn bytes_sent_again_with_new_ones_behind_them_are_a_retransmit() {
+    let mut tap = Tap::totals();
+    tap.handshake(0.0);
+    tap.out(0.1, ACK, 101, 501, 100);
+    tap.out(0.4, ACK, 151, 501, 100);
+    assert_eq!(tap.only().tcp.expect("TCP").retransmits.fwd, 1);
+}
+
+#[test]
+fn data_in_a_syn_counts_and_does_not_hide_the_handshake() {
+    for acked in [101, 106] {
+        let mut tap = Tap::totals();
+        tap.out(0.0, SYN, 100, 0, 5);
+        tap.back(0.01, SYN | ACK, 500, acked, 0);
+        tap.out(0.02, ACK, acked, 501, 106 - acked as usize);
+        let flow = tap.only();
+        let tcp = flow.tcp.expect("TCP");
+        assert_eq!((tcp.handshake_rtt_us, tcp.handshake_ack_us), (Some(10_000), Some(10_000)));
+        assert_eq!((flow.outcome, tcp.retransmits.fwd), (Outcome::Established, u32::from(acked == 101)));
+    }
+}
+
+#[test]
+fn a_syn_repeated_after_a_refusal_may_still_succeed() {
+    let mut tap = Tap::totals();
+    tap.out(0.0, SYN, 100, 0, 0);
+    tap.back(0.1, RST | ACK, 0, 101, 0);
+    tap.handshake(1.0);
+    let flow = tap.only();
+    assert_eq!((flow.outcome, flow.end_reason), (Outcome::Established, Some(EndReason::CaptureEnd)));
+    let mut tap = Tap::totals();
+    for seconds in [0.0, 1.0] {
+        tap.out(seconds, SYN, 100, 0, 0);
+        tap.back(seconds + 0.1, RST | ACK, 0, 101, 0);
+    }
+    assert_eq!(tap.only().outcome, Outcome::Refused);
+}
+
+#[test]
+fn a_reset_of_an_older_connection_leaves_the_new_one_alone() {
+    let mut tap = Tap::totals();
+    tap.out(0.0, SYN, 100, 0, 0);
+    tap.back(0.01, SYN | ACK, 500, 55, 0);
+    tap.out(0.02, RST, 55, 0, 0);
+    tap.back(0.5, SYN | ACK, 900, 101, 0);
+    tap.out(0.51, ACK, 101, 901, 0);
+    let flow = tap.only();
+    assert_eq!((flow.outcome, flow.end_reason), (Outcome::Established, Some(EndReason::CaptureEnd)));
+    assert_eq!(flow.tcp.expect("TCP").isn, PerDirection { fwd: Some(100), rev: Some(900) });
+}
+
+#[test]
 fn the_numbers_stay_the_same_in_every_report() {
     let mut tap = Tap::new(weir_flow::TrackerConfig::default());
     tap.handshake(0.0);

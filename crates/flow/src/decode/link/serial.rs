@@ -1,4 +1,4 @@
-//! Point to point: PPP, PPPoE, Cisco's HDLC, Frame Relay.
+//! Point to point: PPP, `PPPoE`, Cisco's HDLC, Frame Relay.
 
 use crate::counts::Skipped;
 use crate::decode::bytes::Bytes;
@@ -28,7 +28,7 @@ impl Decoder {
         }
     }
 
-    /// A PPPoE session (RFC 2516).
+    /// A `PPPoE` session (RFC 2516).
     pub(in crate::decode) fn pppoe(&mut self, data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
         match data.head::<6>()? {
             [_, 0, ..] => self.ppp(data.skip(6), layers),
