@@ -55,6 +55,7 @@ fn rare_links_lead_to_the_packet() {
     let snap = with(vec![0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &inner());
     let wlan = with([&[0x88, 1, 0, 0][..], &[2; 20], &[0, 0]].concat(), &snap);
     let padded = with([&[0x88, 1, 0, 0][..], &[2; 20], &[0, 0, 0, 0]].concat(), &snap);
+    let aggregate = with([&[0x88, 1, 0, 0][..], &[2; 20], &[0x80, 0], &[2; 12], &[0, 44]].concat(), &snap);
     let between = with([&[0x08, 3, 0, 0][..], &[2; 26]].concat(), &snap);
     let radiotap = with(vec![0, 0, 8, 0, 0, 0, 0, 0], &wlan);
     let mut routed_ring = [&[0x10, 0x40][..], &[2; 6], &[0x82; 6]].concat();
@@ -72,6 +73,7 @@ fn rare_links_lead_to_the_packet() {
         (104, with(vec![0x0f, 0, 8, 0], &inner())),
         (105, wlan.clone()),
         (105, padded),
+        (105, aggregate),
         (105, between),
         (107, with(vec![0x18, 0x41, 3, 0xcc], &inner())),
         (107, with(vec![0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0], &inner())),

@@ -21,6 +21,8 @@ const QOS: u8 = 0x80;
 const BETWEEN_ACCESS_POINTS: u8 = 0x03;
 const PROTECTED: u8 = 0x40;
 const HT_CONTROL: u8 = 0x80;
+/// In the first byte of the QoS control field.
+const AGGREGATE: u8 = 0x80;
 /// How the body of nearly every data frame begins.
 const SNAP: [u8; 3] = [0xaa, 0xaa, 0x03];
 
@@ -53,7 +55,12 @@ impl Decoder {
         }
         let mut len: usize = if flags & BETWEEN_ACCESS_POINTS == BETWEEN_ACCESS_POINTS { 30 } else { 24 };
         if kind & QOS != 0 {
+            let is_aggregate = data.seen.get(len).is_some_and(|control| control & AGGREGATE != 0);
             len += if flags & HT_CONTROL == 0 { 2 } else { 6 };
+            if is_aggregate {
+                // Several packets in one frame: it counts as the first, behind two addresses and a length.
+                return self.llc(data.skip(len + 14), layers);
+            }
         }
         // Some radios pad the header to a multiple of four.
         let padded = data.skip(len.next_multiple_of(4));
