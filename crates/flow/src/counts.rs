@@ -48,8 +48,8 @@ pub struct Counts {
     pub ip_bytes: u64,
     /// Bytes of these frames around that layer: link and tunnel headers, padding, check sequences.
     pub outside_bytes: u64,
-    /// Bytes that IP headers promise and their frames never had: packets cut before they reached the wire's tap, such
-    /// as those in a capture that lost the length on the wire.
+    /// Bytes that IP headers promise and their frames never had, such as those of a capture that lost the lengths on the
+    /// wire. At most 64 KiB a frame: packets without a length of their own end with their frame.
     pub beyond_bytes: u64,
     /// Flows opened.
     pub flows: u64,

@@ -292,6 +292,9 @@ impl Tracker {
     fn learn_path(&mut self, place: u32, path: &Path) {
         let number = self.table.slots[place].path;
         let known = self.paths.value(number);
+        if known == *path {
+            return;
+        }
         let joined = if number == 0 { *path } else { known.joined(path) };
         if joined != known {
             self.table.slots[place].path = self.paths.hold(joined);

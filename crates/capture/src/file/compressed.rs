@@ -1,7 +1,8 @@
 //! Compressed captures: a reader in, one of the capture's own bytes out.
 //!
 //! gzip (RFC 1952) and zstd (RFC 8878) are known by their first bytes, never by a name, so standard input works too. Both
-//! are unpacked as they are read: what swells to terabytes costs no more memory than any other file.
+//! are unpacked as they are read: what swells to terabytes costs no more memory than the format's own window, 32 KiB and at
+//! most 128 MiB.
 
 use std::io::{self, Cursor, ErrorKind, Read};
 

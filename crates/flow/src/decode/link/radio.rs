@@ -21,7 +21,7 @@ const QOS: u8 = 0x80;
 const BETWEEN_ACCESS_POINTS: u8 = 0x03;
 const PROTECTED: u8 = 0x40;
 const HT_CONTROL: u8 = 0x80;
-/// In the first byte of the QoS control field.
+/// In the first byte of the `QoS` control field.
 const AGGREGATE: u8 = 0x80;
 /// How the body of nearly every data frame begins.
 const SNAP: [u8; 3] = [0xaa, 0xaa, 0x03];
