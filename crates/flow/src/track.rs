@@ -1,7 +1,8 @@
 //! Tracking: packets into flows, flows into reports.
 //!
 //! [`Tracker`] owns one table of flows. Every packet of a frame that has one counts in exactly one flow; an ICMP error
-//! counts in the ICMP flow between its sender and its receiver, and the flow it quotes only learns its type and code.
+//! counts in the ICMP flow between its sender and its receiver, and the flow it quotes only learns its type and code
+//! (one of ICMP lists its own messages alone, and is marked as rejected).
 //! The work for one packet is bounded: what time makes due is done a few flows at a time.
 
 mod entry;
@@ -346,7 +347,9 @@ impl Tracker {
         let Some(quoted) = &message.quoted else { return };
         let hash = self.table.hash(quoted);
         let Some(place) = self.table.find(hash, quoted) else { return };
-        self.note_icmp(place, message.icmp);
+        if !quoted.protocol.is_icmp() {
+            self.note_icmp(place, message.icmp);
+        }
         if is_rejection(message.icmp, quoted.v6) {
             self.table.slots[place].mark(Entry::REJECTED);
         }

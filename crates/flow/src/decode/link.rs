@@ -49,7 +49,7 @@ impl Decoder {
         }
     }
 
-    /// Numbers of the `LINKTYPE_` registry, in its order.
+    /// Numbers of the `LINKTYPE_` registry.
     fn rare_link(&mut self, link: u16, data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
         match link {
             // Token Ring: a routing field where the source address says so.
@@ -75,20 +75,23 @@ impl Decoder {
             109 => self.ip(data.skip(12), layers),
             117 => self.ip(data.skip(usize::from(data.head::<1>()?[0]).next_multiple_of(4)), layers),
             119 | 127 | 163 | 192 => self.radio(link, data, layers),
-            // IP over Fibre Channel, IP over FireWire.
+            // IP over Fibre Channel.
             122 => self.llc(data.skip(16), layers),
-            138 => self.ethertype(data.u16(16)?, data.skip(18), layers),
+            // IP over FireWire with its longer addresses; switch chips' tags of four bytes behind the addresses.
+            138 | 281 | 284 => self.ethertype(data.u16(16)?, data.skip(18), layers),
             // One byte of direction in front.
             204 => self.ppp(data.skip(1), layers),
             205 => self.hdlc(data.skip(1), layers),
             206 => self.frame_relay(data.skip(1), layers),
             // Solaris IPNET.
             226 => self.ip(data.skip(24), layers),
-            // Ethernet behind four bytes of an analyser, behind its preamble, behind both.
-            240 => self.ethernet(data.skip(4), layers),
-            241 => self.ethernet(data.skip(12), layers),
+            // Ethernet behind four bytes of an analyser or a switch chip, behind its preamble, behind both.
+            240 | 282 => self.ethernet(data.skip(4), layers),
             274 => self.ethernet(data.skip(8), layers),
+            241 => self.ethernet(data.skip(12), layers),
             258 => self.pktap(data, layers),
+            // A switch chip's tag with a type of its own.
+            285 => self.ethertype(data.u16(20)?, data.skip(22), layers),
             _ => Err(Skipped::UnknownLink),
         }
     }

@@ -7,7 +7,7 @@ use std::ops::{Index, IndexMut};
 use super::entry::Entry;
 
 /// Flows in one chunk.
-pub(super) const CHUNK: usize = 128;
+const CHUNK: usize = 128;
 /// No place.
 const NONE: u32 = u32::MAX;
 
@@ -39,9 +39,14 @@ impl Slots {
         self.used
     }
 
-    /// Whether the next flow needs a new chunk.
-    pub(super) const fn is_full(&self) -> bool {
-        self.used == self.made && self.made.is_multiple_of(CHUNK)
+    /// Bytes that the next flow may take: those of a new chunk, and of a longer list of chunks beside the old one.
+    pub(super) fn growth_bytes(&self) -> usize {
+        if self.used < self.made || !self.made.is_multiple_of(CHUNK) {
+            return 0;
+        }
+        let is_listed = self.chunks.len() < self.chunks.capacity();
+        let list = if is_listed { 0 } else { self.chunks.capacity() * 2 * size_of::<Vec<Entry>>() };
+        CHUNK * size_of::<Entry>() + list
     }
 
     /// Gives `entry` a place.

@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 
 use super::entry::Entry;
 use super::index::Index;
-use super::slots::{CHUNK, Slots};
+use super::slots::Slots;
 use crate::packet::Speakers;
 
 /// All open flows.
@@ -53,7 +53,6 @@ impl FlowTable {
 
     /// Bytes that one more flow may take.
     pub(super) fn growth_bytes(&self) -> usize {
-        let chunk = if self.slots.is_full() { CHUNK * size_of::<Entry>() } else { 0 };
-        chunk + self.index.growth_bytes()
+        self.slots.growth_bytes() + self.index.growth_bytes()
     }
 }

@@ -91,6 +91,10 @@ fn rare_links_lead_to_the_packet() {
         (226, with(vec![0; 24], &inner())),
         (258, with(vec![12, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0], &ethernet(0x0800, &inner()))),
         (274, with(vec![0x55; 8], &ethernet(0x0800, &inner()))),
+        (281, with([&[2; 12][..], &[0, 0, 0, 5, 8, 0]].concat(), &inner())),
+        (282, with(vec![0, 0, 0, 5], &ethernet(0x0800, &inner()))),
+        (284, with([&[2; 12][..], &[0xc0, 0, 0, 5, 8, 0]].concat(), &inner())),
+        (285, with([&[2; 12][..], &[0xda, 0xda, 0, 0, 0xc0, 0, 0, 5, 8, 0]].concat(), &inner())),
         (0, with(vec![0, 8, 0, 0], &inner())),
         (113, with(vec![0, 0, 0, 1, 0, 6, 2, 2, 2, 2, 2, 2, 0, 0, 0, 4], &snap)),
     ] {

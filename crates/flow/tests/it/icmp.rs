@@ -43,3 +43,15 @@ fn a_demand_for_smaller_packets_rejects_nothing() {
     let quoted = flows.iter().find(|flow| flow.tuple.protocol == Protocol::UDP).expect("the quoted flow");
     assert_eq!((quoted.outcome, quoted.icmp.len()), (Outcome::OneWay, 1));
 }
+
+#[test]
+fn a_quoted_echo_lists_its_own_messages_alone_and_is_rejected() {
+    let mut tap = Tap::totals();
+    let echo = ipv4(A, B, 1, &[8, 0, 0, 0, 0, 1, 0, 1]);
+    tap.ip(0.0, &echo);
+    let error = [&[11, 0, 0, 0, 0, 0, 0, 0][..], &echo].concat();
+    tap.ip(0.1, &ipv4([10, 0, 0, 9], A, 1, &error));
+    let flows = tap.end();
+    let quoted = flows.iter().find(|flow| flow.tuple.dst_ip == std::net::IpAddr::from(B)).expect("the quoted flow");
+    assert_eq!((quoted.outcome, &quoted.icmp), (Outcome::Rejected, &vec![Icmp { kind: 8, code: 0 }]));
+}

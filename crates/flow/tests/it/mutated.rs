@@ -20,9 +20,9 @@ const ROUNDS: u64 = 100_000;
 /// Frames that share a tracker.
 const BATCH: u64 = 500;
 /// Every link type that leads somewhere, and one that does not.
-const LINKS: [u16; 38] = [
+const LINKS: [u16; 45] = [
     0, 1, 6, 8, 9, 10, 11, 12, 14, 19, 50, 51, 100, 101, 104, 105, 106, 107, 108, 109, 113, 117, 119, 122, 127, 138,
-    147, 163, 166, 192, 204, 205, 206, 226, 228, 239, 258, 276,
+    147, 163, 166, 192, 204, 205, 206, 226, 228, 239, 240, 241, 258, 274, 276, 281, 282, 284, 285,
 ];
 
 /// A frame that owns its bytes.
