@@ -8,8 +8,8 @@ use std::path::Path;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use weir_capture::CaptureFile;
-use weir_flow::{FlowSink, IdleTimes, Tracker, TrackerConfig};
-use weir_model::{EndReason, Flow, Frame, LinkType, Timestamp};
+use weir_flow::{FlowSink, IdleTimes, NoRoom, Tracker, TrackerConfig};
+use weir_model::{EndReason, Flow, Frame, LinkType, Request, Timestamp};
 
 /// A frame that owns its bytes.
 struct Owned {
@@ -25,6 +25,11 @@ struct Nowhere;
 impl FlowSink for Nowhere {
     fn offer(&mut self, flow: Flow) -> Result<(), Flow> {
         black_box(flow);
+        Ok(())
+    }
+
+    fn request(&mut self, _: Flow, request: Request) -> Result<(), NoRoom> {
+        black_box(request);
         Ok(())
     }
 }

@@ -1,14 +1,15 @@
 //! Replays a capture file through the engine alone, and prints what it counted.
 //!
 //! `replay FILE` prints the totals. `replay FILE flows` also prints a line of CSV for each flow: protocol, source,
-//! source port, destination, destination port, packets and IP bytes there, packets and IP bytes back.
+//! source port, destination, destination port, packets and IP bytes there, packets and IP bytes back. One of `off`,
+//! `names`, `full` (the default) says what is read above the transport layer.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use weir_capture::CaptureFile;
-use weir_flow::{FlowSink, IdleTimes, Tracker, TrackerConfig};
-use weir_model::{EndReason, Flow};
+use weir_flow::{FlowSink, IdleTimes, L7Config, L7Level, NoRoom, Tracker, TrackerConfig};
+use weir_model::{EndReason, Flow, Request};
 
 /// Counts reports, and prints them if asked to.
 struct Lines<W> {
@@ -41,14 +42,22 @@ impl<W: Write> FlowSink for Lines<W> {
         }
         Ok(())
     }
+
+    fn request(&mut self, _: Flow, _: Request) -> Result<(), NoRoom> {
+        Ok(())
+    }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args_os().skip(1);
     let path = arguments.next().ok_or("usage: replay FILE [flows]")?;
-    let to = arguments.next().map(|_| BufWriter::new(io::stdout().lock()));
+    let words: Vec<_> = arguments.collect();
+    let has = |word: &str| words.iter().any(|given| given == word);
+    let to = has("flows").then(|| BufWriter::new(io::stdout().lock()));
+    let level = L7Level::ALL.into_iter().find(|level| has(level.name())).unwrap_or_default();
     let mut file = CaptureFile::open(Path::new(&path))?;
-    let config = TrackerConfig { window_ns: None, idle: IdleTimes::never(), ..TrackerConfig::default() };
+    let l7 = L7Config { level, ..L7Config::default() };
+    let config = TrackerConfig { window_ns: None, idle: IdleTimes::never(), l7, ..TrackerConfig::default() };
     let mut tracker = Tracker::new(config);
     let mut lines = Lines { to, reports: 0, packets: 0 };
     let (mut most, mut bytes) = (0, 0);
@@ -66,6 +75,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "frames {frames} skipped {skipped} flows {} reports {} packets {}",
         counts.flows, lines.reports, lines.packets
     );
+    eprintln!("requests {} gaps {} gap bytes {}", counts.l7.requests, counts.l7.gaps, counts.l7.gap_bytes);
     eprintln!("most open flows {most}, {bytes} bytes then, {} a flow", bytes / most.max(1));
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! How a tracker works: bounds, windows, idle times.
 
+use crate::l7::L7Config;
+
 const SECOND_NS: i64 = 1_000_000_000;
 
 /// Bounds and habits of a [`crate::Tracker`].
@@ -23,6 +25,8 @@ pub struct TrackerConfig {
     pub idle: IdleTimes,
     /// UDP destination ports that carry VXLAN.
     pub vxlan_ports: Vec<u16>,
+    /// What is read above the transport layer.
+    pub l7: L7Config,
 }
 
 impl Default for TrackerConfig {
@@ -37,6 +41,7 @@ impl Default for TrackerConfig {
             max_bytes: 256 << 20,
             idle: IdleTimes::default(),
             vxlan_ports: vec![4789, 8472],
+            l7: L7Config::default(),
         }
     }
 }

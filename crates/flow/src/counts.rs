@@ -2,6 +2,8 @@
 
 use weir_model::{Flow, Timestamp};
 
+use crate::l7::L7Counts;
+
 /// Why a frame is in no flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Skipped {
@@ -55,8 +57,10 @@ pub struct Counts {
     pub flows: u64,
     /// Flows pushed out of the full table; nothing of them is lost.
     pub evicted: u64,
-    /// What was in reports that the sink refused.
+    /// What was in reports and requests that the sink refused.
     pub lost: Lost,
+    /// What was read above the transport layer.
+    pub l7: L7Counts,
     skipped: [u64; Skipped::ALL.len()],
     skipped_bytes: [u64; Skipped::ALL.len()],
 }
@@ -97,14 +101,14 @@ impl Counts {
     }
 }
 
-/// Reports that found no room, summed up.
+/// Reports and requests that found no room, summed up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
     /// Packets in them.
     pub packets: u64,
     /// IP bytes in them.
     pub bytes: u64,
-    /// How many reports.
+    /// How many reports and requests.
     pub rows: u64,
     /// Their first packet.
     pub from: Option<Timestamp>,
@@ -117,8 +121,12 @@ impl Lost {
         let (fwd, rev) = (flow.counters.fwd, flow.counters.rev);
         self.packets += fwd.packets + rev.packets;
         self.bytes += fwd.bytes + rev.bytes;
+        self.add_row(flow.first_ts, flow.last_ts);
+    }
+
+    pub(crate) fn add_row(&mut self, from: Timestamp, to: Timestamp) {
         self.rows += 1;
-        self.from = Some(self.from.map_or(flow.first_ts, |from| from.min(flow.first_ts)));
-        self.to = Some(self.to.map_or(flow.last_ts, |to| to.max(flow.last_ts)));
+        self.from = Some(self.from.map_or(from, |first| first.min(from)));
+        self.to = Some(self.to.map_or(to, |last| last.max(to)));
     }
 }

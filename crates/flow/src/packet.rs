@@ -150,6 +150,24 @@ pub enum Detail {
     SctpInitAck,
 }
 
+/// Which bytes of a frame something is. They are looked up in the frame, so that a packet borrows nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Captured {
+    /// The first one.
+    pub from: u32,
+    /// How many.
+    pub len: u32,
+}
+
+impl Captured {
+    /// The bytes in their frame.
+    #[inline]
+    pub fn of(self, frame: &[u8]) -> &[u8] {
+        let from = self.from as usize;
+        frame.get(from..from + self.len as usize).unwrap_or_default()
+    }
+}
+
 /// A decoded packet: the innermost IP packet of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {
@@ -163,6 +181,8 @@ pub struct Packet {
     pub ip_bytes: u32,
     /// Bytes above the transport header on the wire.
     pub payload_bytes: u32,
+    /// Those of them that were captured and may be read.
+    pub payload: Captured,
     /// What the protocol adds.
     pub detail: Detail,
     /// VLANs and tunnels around it.

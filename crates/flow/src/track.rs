@@ -7,6 +7,7 @@
 
 mod entry;
 mod index;
+mod listen;
 mod report;
 mod rows;
 mod sequence;
@@ -21,6 +22,7 @@ use weir_model::{EndReason, Frame, Icmp, Protocol, Report, Timestamp};
 use crate::config::TrackerConfig;
 use crate::counts::Counts;
 use crate::decode::Decoder;
+use crate::l7::Talks;
 use crate::packet::{Detail, IcmpMessage, Packet, Path};
 use crate::sink::FlowSink;
 use entry::Entry;
@@ -54,6 +56,7 @@ pub struct Tracker {
     rows: Rows,
     paths: Shared<Path>,
     kinds: Shared<IcmpKinds>,
+    talks: Talks,
     counts: Counts,
     next_number: u64,
     clock: Clock,
@@ -80,6 +83,7 @@ impl Tracker {
             rows: Rows::new(config.window_ns),
             paths: Shared::new(),
             kinds: Shared::new(),
+            talks: Talks::new(config.l7),
             counts: Counts::default(),
             next_number: config.first_flow,
             clock: Clock::default(),
@@ -96,7 +100,7 @@ impl Tracker {
         match self.decoder.decode(frame) {
             Ok(packet) => {
                 self.counts.take(frame.wire_len, packet.ip_bytes);
-                self.track(&packet, sink);
+                self.track(&packet, packet.payload.of(frame.bytes), sink);
             }
             Err(reason) => self.counts.skip(reason, frame.wire_len),
         }
@@ -125,8 +129,12 @@ impl Tracker {
         self.table.len()
     }
 
-    /// Bytes of memory held by the table and what belongs to it.
+    /// Bytes of memory held by the table and what belongs to it, and by what flows say.
     pub fn memory_bytes(&self) -> usize {
+        self.table_bytes() + self.talks.memory_bytes()
+    }
+
+    fn table_bytes(&self) -> usize {
         self.table.memory_bytes()
             + self.wheel.memory_bytes()
             + self.paths.memory_bytes()
@@ -213,6 +221,7 @@ impl Tracker {
     fn close(&mut self, place: u32, reason: EndReason, sink: &mut impl FlowSink) {
         self.wheel.clear(&mut self.table.slots, place);
         self.rows.end(&mut self.table.slots, place);
+        self.close_talk(place, sink);
         let entry = &self.table.slots[place];
         let by_itself = if entry.speakers.protocol == Protocol::TCP { entry.tcp.end() } else { None };
         let flow = self.reporter().report(entry, Report::End, Some(by_itself.unwrap_or(reason)));
@@ -229,7 +238,7 @@ impl Tracker {
     }
 
     #[inline]
-    fn track(&mut self, packet: &Packet, sink: &mut impl FlowSink) {
+    fn track(&mut self, packet: &Packet, payload: &[u8], sink: &mut impl FlowSink) {
         let hash = self.table.hash(&packet.speakers);
         let known = self.table.find(hash, &packet.speakers);
         let (place, is_new) = match known {
@@ -248,8 +257,9 @@ impl Tracker {
             // A live tail that has no room misses it: the row follows all the same.
             drop(sink.offer(start));
         }
-        if let Detail::Icmp(message) = &packet.detail {
-            self.learn_icmp(place, message);
+        match &packet.detail {
+            Detail::Icmp(message) => self.learn_icmp(place, message),
+            detail => self.listen(place, packet, detail, payload, sink),
         }
     }
 
@@ -322,7 +332,7 @@ impl Tracker {
         }
         let path = if packet.path.is_plain() { 0 } else { self.paths.growth_bytes() };
         let growth = self.table.growth_bytes() + path;
-        growth > 0 && self.memory_bytes().saturating_add(growth) > self.config.max_bytes
+        growth > 0 && self.table_bytes().saturating_add(growth) > self.config.max_bytes
     }
 
     /// Ends the flow that is nearest to its end anyway, or about; false = there is none.

@@ -4,8 +4,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use weir_flow::{FlowSink, Tracker, TrackerConfig};
-use weir_model::{Flow, Frame, LinkType, Timestamp};
+use weir_flow::{FlowSink, NoRoom, Tracker, TrackerConfig};
+use weir_model::{Flow, Frame, LinkType, Request, Timestamp};
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 
@@ -36,6 +36,10 @@ struct Nowhere;
 
 impl FlowSink for Nowhere {
     fn offer(&mut self, _: Flow) -> Result<(), Flow> {
+        Ok(())
+    }
+
+    fn request(&mut self, _: Flow, _: Request) -> Result<(), NoRoom> {
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::flow::names;
-use crate::{Endpoint, Flow, PodRef, Service};
+use crate::{Endpoint, Flow, PodRef, Request, Service};
 
 /// What kind of interface a tap watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,4 +59,14 @@ pub struct AttributedFlow {
     pub dst: Arc<Endpoint>,
     /// The Service used; `None` where no Service has anything to do with it.
     pub service: Option<Arc<Service>>,
+}
+
+/// A request with its flow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttributedRequest {
+    /// The flow as it stood when the request was over ([`crate::Report::Start`]); the requests of one flow in a batch
+    /// share it.
+    pub flow: Arc<AttributedFlow>,
+    /// The request.
+    pub request: Request,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::flow::names;
-use crate::{AttributedFlow, PodRef, TapRole, Timestamp};
+use crate::{AttributedFlow, AttributedRequest, PodRef, TapRole, Timestamp};
 
 /// One start of an agent's program: a random 128-bit id. Sequences and flow ids count within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +34,8 @@ pub struct Batch {
     pub sequence: u64,
     /// Reports of flows.
     pub flows: Vec<AttributedFlow>,
+    /// Requests.
+    pub requests: Vec<AttributedRequest>,
     /// Taps that are watching, were closed, or could not be opened.
     pub coverage: Vec<Coverage>,
     /// What was not seen or not kept.

@@ -25,6 +25,8 @@ pub enum ColumnType {
     Tunnels,
     /// List of `{type: 32-bit number, code: 32-bit number}`.
     Icmps,
+    /// Bytes; hexadecimal text in JSON.
+    Bytes,
 }
 
 impl ColumnType {
@@ -40,6 +42,7 @@ impl ColumnType {
             Self::IntList => "list of int32",
             Self::Tunnels => "list of {type: text, id: int64}",
             Self::Icmps => "list of {type: int32, code: int32}",
+            Self::Bytes => "binary",
         }
     }
 }
@@ -59,6 +62,10 @@ pub enum ColumnGroup {
     Counters,
     /// TCP.
     Tcp,
+    /// What was said above the transport layer.
+    Request,
+    /// How long it took.
+    Latency,
     /// Who talked.
     Endpoints,
     /// Address translation.
@@ -83,6 +90,8 @@ impl ColumnGroup {
             Self::Network => "network",
             Self::Counters => "counters",
             Self::Tcp => "tcp",
+            Self::Request => "request",
+            Self::Latency => "latency",
             Self::Endpoints => "endpoints",
             Self::Nat => "nat",
             Self::Service => "service",

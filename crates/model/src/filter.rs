@@ -1,5 +1,5 @@
 //! The filter language: one text for tails, queries and the API. What comes in is text or clauses, what goes out is a
-//! test on rows of `flows` and the same test as SQL. Nothing here reads a clock: "10 minutes ago" needs a `now`.
+//! test on rows and the same test as SQL. Nothing here reads a clock: "10 minutes ago" needs a `now`.
 //!
 //! A filter is clauses joined by `and`; a clause is `[not] field operator value[,value...]`, true where any value fits:
 //!
@@ -7,7 +7,7 @@
 //! namespace=shop,guest and to.service=shop/web and port=80 and not outcome=established and bytes_fwd>=1000
 //! ```
 //!
-//! **Fields** are the columns of `flows` by name, and words for either side of a connection; `from.` before a word means
+//! **Fields** are the columns of `flows`, `requests` and `latency` by name, and words for either side of a connection; `from.` before a word means
 //! the opener, `to.` the other side:
 //!
 //! | word | values | what is compared |
@@ -31,6 +31,7 @@
 
 mod check;
 mod clause;
+mod columns;
 mod error;
 mod field;
 mod parse;
@@ -45,8 +46,9 @@ pub use range::{TimeBound, TimeRange, TimeRangeError};
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{FlowRow, Record};
-use check::Columns;
+use crate::tables::RequestRow;
+use crate::{Column, FlowRow, Record};
+use columns::Columns;
 
 /// Clauses that must all hold. Without clauses it lets everything pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,12 +90,22 @@ impl Filter {
         self.holds(record)
     }
 
-    /// Whether a row passes; the same answer as [`Filter::matches`] on its record, without making one.
+    /// Whether a row of `requests` passes.
+    pub fn matches_request(&self, row: &RequestRow) -> bool {
+        self.holds(row)
+    }
+
+    /// The first clause that looks at another column than `columns`: rows of a table with these would never fit it.
+    pub fn stranger(&self, columns: &[Column]) -> Option<&Clause> {
+        self.clauses.iter().find(|clause| !clause.fits(columns))
+    }
+
+    /// Whether a row of `flows` passes; the same answer as [`Filter::matches`] on its record, without making one.
     pub fn matches_row(&self, row: &FlowRow) -> bool {
         self.holds(row)
     }
 
-    /// A boolean SQL expression over table `flows` that is true for every row that passes; for others too only where
+    /// A boolean SQL expression over a table that has the columns it looks at; true for every row that passes; for others too only where
     /// [`Filter::is_exact_in_sql`] is false. Values are quoted: no value can end its literal. Needs `LIKE ... ESCAPE`,
     /// `array_has` and `array_to_string` (DataFusion, DuckDB).
     pub fn to_sql(&self) -> String {

@@ -1,6 +1,8 @@
 //! Rows as JSON objects: keys are column names, in the order of the table; null values are written, so that every row
 //! has every key. Times are seconds with nine digits (a number, written out in full).
 
+use std::fmt;
+
 use serde::ser::{Error, SerializeMap};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -30,7 +32,17 @@ impl Serialize for Value<'_> {
             Self::IntList(v) => v.serialize(serializer),
             Self::Tunnels(v) => v.serialize(serializer),
             Self::Icmps(v) => v.serialize(serializer),
+            Self::Bytes(v) => serializer.collect_str(&Hex(v)),
         }
+    }
+}
+
+/// Bytes as hexadecimal digits.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

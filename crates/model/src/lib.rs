@@ -13,12 +13,14 @@ mod flow;
 mod frame;
 mod json;
 mod net;
+mod policy;
+mod request;
 mod row;
 pub mod tables;
 mod time;
 mod value;
 
-pub use attributed::{AttributedFlow, Leg, Tap, TapRole};
+pub use attributed::{AttributedFlow, AttributedRequest, Leg, Tap, TapRole};
 pub use batch::{Batch, Coverage, Loss, LossStage, RunId};
 pub use column::{Column, ColumnGroup, ColumnType, Record, Table};
 pub use community::{community_id, community_id_of};
@@ -26,6 +28,10 @@ pub use endpoint::{Endpoint, EndpointKind, PodRef, Service, ServiceMethod, Servi
 pub use flow::{Counters, EndReason, Flow, FlowId, InitiatorBy, Outcome, PerDirection, Report, Tcp, TcpState};
 pub use frame::{Frame, LinkType};
 pub use net::{Icmp, Protocol, TcpFlags, Tunnel, TunnelKind, Tuple};
+pub use policy::{Reason, Tier, Verdict};
+pub use request::{
+    Dns, DnsKind, Exchange, Http, HttpVersion, L7, Request, Tls, TlsKind, TlsVersion, parse_qtype, qtype_name,
+};
 pub use row::{ConnectionId, FlowRow, Nat};
 pub use time::{ParseTimeError, Timestamp, parse_duration_ns};
 pub use value::Value;

@@ -1,16 +1,26 @@
 //! The tables of the lake, each as one list of columns.
 //!
-//! `flow_columns!` is the only place where a column of `flows` is named: storage, wire, JSON, the command line and
-//! `docs/tables.md` are all made from it. Each entry is `name: type, group, documentation, value;`.
+//! A column is named in one place, `name: type, group, documentation, value;`: storage, wire, JSON, the command line and
+//! `docs/tables.md` are all made from these lists. Columns that tables share are in `party`.
 
 mod flows;
+mod latency;
 mod losses;
+mod party;
+mod requests;
 mod watched;
 
 pub use flows::FLOWS;
 #[doc(hidden)]
-pub use flows::{flags, non_empty, port, protocol, used, words};
+pub use flows::{flags, non_empty, port, protocol};
+pub use latency::{Histogram, LATENCY, LatencyRow, Measure};
 pub use losses::{LOSSES, LossRow};
+pub use party::OfFlow;
+#[doc(hidden)]
+pub use party::{used, words};
+pub use requests::{REQUESTS, RequestRow};
+#[doc(hidden)]
+pub use requests::{http, texts, tls};
 pub use watched::{COVERAGE, CoverageRow};
 
 use crate::Column;
@@ -19,9 +29,11 @@ use crate::Column;
 pub const PARTITION: &str = "hour";
 
 /// Name, one-line documentation and columns of every table, in the order of the documentation.
-pub fn all() -> [(&'static str, &'static str, &'static [Column]); 3] {
+pub fn all() -> [(&'static str, &'static str, &'static [Column]); 5] {
     [
         (FLOWS.name, FLOWS.doc, FLOWS.columns),
+        (REQUESTS.name, REQUESTS.doc, REQUESTS.columns),
+        (LATENCY.name, LATENCY.doc, LATENCY.columns),
         (LOSSES.name, LOSSES.doc, LOSSES.columns),
         (COVERAGE.name, COVERAGE.doc, COVERAGE.columns),
     ]

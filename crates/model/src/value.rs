@@ -29,6 +29,8 @@ pub enum Value<'a> {
     Tunnels(Cow<'a, [Tunnel]>),
     /// ICMP messages.
     Icmps(Cow<'a, [Icmp]>),
+    /// Bytes.
+    Bytes(Cow<'a, [u8]>),
 }
 
 impl Value<'_> {
@@ -50,6 +52,7 @@ impl Value<'_> {
             Self::IntList(v) => Value::IntList(Cow::Owned(v.into_owned())),
             Self::Tunnels(v) => Value::Tunnels(Cow::Owned(v.into_owned())),
             Self::Icmps(v) => Value::Icmps(Cow::Owned(v.into_owned())),
+            Self::Bytes(v) => Value::Bytes(Cow::Owned(v.into_owned())),
         }
     }
 

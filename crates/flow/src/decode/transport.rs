@@ -7,16 +7,18 @@ use super::bytes::Bytes;
 use super::ip::{Fragment, Ip, quoted};
 use super::{Decoder, Layers};
 use crate::counts::Skipped;
-use crate::packet::{Detail, IcmpMessage, Packet, Segment, Speakers};
+use crate::packet::{Captured, Detail, IcmpMessage, Packet, Segment, Speakers};
 
-const UDP_HEADER_BYTES: u32 = 8;
-const SCTP_HEADER_BYTES: u32 = 12;
-const ICMP_HEADER_BYTES: u32 = 8;
+const UDP_HEADER_BYTES: usize = 8;
+const TCP_HEADER_BYTES: usize = 20;
+const SCTP_HEADER_BYTES: usize = 12;
+const ICMP_HEADER_BYTES: usize = 8;
 
 /// What a transport header says. Where its ports are cut off, the packet is of the flow of these hosts with ports 0.
-struct Transport {
+struct Transport<'a> {
     ports: (u16, u16),
-    payload_bytes: u32,
+    /// What is above the header.
+    payload: Bytes<'a>,
     detail: Detail,
 }
 
@@ -25,8 +27,9 @@ impl Decoder {
     pub(super) fn transport(&mut self, ip: &Ip, data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
         if let Fragment::Later { id } = ip.fragment {
             let ports = self.fragments.ports(&ip.datagram(id), layers.time).unwrap_or((0, 0));
-            let transport = Transport { ports, payload_bytes: data.wire, detail: Detail::None };
-            return Ok(packet(ip, &transport, &layers));
+            let transport = Transport { ports, payload: data, detail: Detail::None };
+            // The middle of a datagram is no payload that anybody can read.
+            return Ok(Packet { payload: Captured::default(), ..packet(ip, &transport, &layers) });
         }
         if let Some(inner) = self.inside(ip.protocol, data, layers) {
             return inner;
@@ -40,7 +43,7 @@ impl Decoder {
 }
 
 #[inline]
-fn packet(ip: &Ip, transport: &Transport, layers: &Layers) -> Packet {
+fn packet(ip: &Ip, transport: &Transport<'_>, layers: &Layers) -> Packet {
     let (source, destination) = ((ip.source, transport.ports.0), (ip.destination, transport.ports.1));
     let (speakers, upward) = Speakers::new(ip.v6, ip.protocol, source, destination);
     Packet {
@@ -48,36 +51,34 @@ fn packet(ip: &Ip, transport: &Transport, layers: &Layers) -> Packet {
         speakers,
         upward,
         ip_bytes: ip.bytes,
-        payload_bytes: transport.payload_bytes,
+        payload_bytes: transport.payload.wire,
+        payload: transport.payload.captured(),
         detail: transport.detail,
         path: layers.path,
     }
 }
 
 #[inline]
-fn read(protocol: Protocol, data: Bytes<'_>) -> Transport {
+fn read(protocol: Protocol, data: Bytes<'_>) -> Transport<'_> {
     match protocol {
         Protocol::TCP => tcp(data),
         Protocol::UDP | Protocol::UDPLITE => {
-            let payload_bytes = data.wire.saturating_sub(UDP_HEADER_BYTES);
-            Transport { ports: ports(data), payload_bytes, detail: Detail::None }
+            Transport { ports: ports(data), payload: data.skip(UDP_HEADER_BYTES), detail: Detail::None }
         }
         Protocol::ICMP | Protocol::ICMPV6 => icmp(protocol, data),
         Protocol::SCTP => {
-            let payload_bytes = data.wire.saturating_sub(SCTP_HEADER_BYTES);
-            let detail = match data.seen.get(SCTP_HEADER_BYTES as usize) {
+            let detail = match data.seen.get(SCTP_HEADER_BYTES) {
                 Some(1) => Detail::SctpInit,
                 Some(2) => Detail::SctpInitAck,
                 _ => Detail::None,
             };
-            Transport { ports: ports(data), payload_bytes, detail }
+            Transport { ports: ports(data), payload: data.skip(SCTP_HEADER_BYTES), detail }
         }
         Protocol::DCCP => {
-            let header = data.seen.get(4).map_or(12, |words| u32::from(*words) * 4);
-            let payload_bytes = data.wire.saturating_sub(header);
-            Transport { ports: ports(data), payload_bytes, detail: Detail::None }
+            let header = data.seen.get(4).map_or(12, |words| usize::from(*words) * 4);
+            Transport { ports: ports(data), payload: data.skip(header), detail: Detail::None }
         }
-        _ => Transport { ports: (0, 0), payload_bytes: data.wire, detail: Detail::None },
+        _ => Transport { ports: (0, 0), payload: data, detail: Detail::None },
     }
 }
 
@@ -87,7 +88,7 @@ fn ports(data: Bytes<'_>) -> (u16, u16) {
 }
 
 #[inline]
-fn tcp(data: Bytes<'_>) -> Transport {
+fn tcp(data: Bytes<'_>) -> Transport<'_> {
     let Ok(header) = TcpHeaderSlice::from_slice(data.seen) else { return cut_tcp(data) };
     let Some([.., flags, _, _, _, _, _, _]) = data.seen.first_chunk::<20>() else { return cut_tcp(data) };
     let segment = Segment {
@@ -98,39 +99,39 @@ fn tcp(data: Bytes<'_>) -> Transport {
     };
     Transport {
         ports: (header.source_port(), header.destination_port()),
-        payload_bytes: data.wire.saturating_sub(header.slice().len() as u32),
+        payload: data.skip(header.slice().len()),
         detail: Detail::Tcp(segment),
     }
 }
 
 /// A header that the snap length cut, or whose length is wrong: what there is of it still says which flow it is.
 #[cold]
-fn cut_tcp(data: Bytes<'_>) -> Transport {
+fn cut_tcp(data: Bytes<'_>) -> Transport<'_> {
     let ports = ports(data);
     let Some([.., s0, s1, s2, s3, a0, a1, a2, a3, offset, flags, w0, w1]) = data.seen.first_chunk::<16>() else {
-        return Transport { ports, payload_bytes: data.wire.saturating_sub(20), detail: Detail::None };
+        return Transport { ports, payload: data.skip(TCP_HEADER_BYTES), detail: Detail::None };
     };
-    let header = u32::from(offset >> 4) * 4;
+    let header = usize::from(offset >> 4) * 4;
     let segment = Segment {
         seq: u32::from_be_bytes([*s0, *s1, *s2, *s3]),
         ack: u32::from_be_bytes([*a0, *a1, *a2, *a3]),
         flags: TcpFlags(*flags),
         window: u16::from_be_bytes([*w0, *w1]),
     };
-    Transport { ports, payload_bytes: data.wire.saturating_sub(header.max(20)), detail: Detail::Tcp(segment) }
+    Transport { ports, payload: data.skip(header.max(TCP_HEADER_BYTES)), detail: Detail::Tcp(segment) }
 }
 
-fn icmp(protocol: Protocol, data: Bytes<'_>) -> Transport {
-    let payload_bytes = data.wire.saturating_sub(ICMP_HEADER_BYTES);
+fn icmp(protocol: Protocol, data: Bytes<'_>) -> Transport<'_> {
+    let payload = data.skip(ICMP_HEADER_BYTES);
     let Some(&[kind, code]) = data.seen.first_chunk::<2>() else {
-        return Transport { ports: (0, 0), payload_bytes, detail: Detail::None };
+        return Transport { ports: (0, 0), payload, detail: Detail::None };
     };
     // Unreachable, source quench, redirect, time exceeded, parameter problem; ICMPv6 errors are 1 to 4.
     let is_error = match protocol {
         Protocol::ICMP => matches!(kind, 3 | 4 | 5 | 11 | 12),
         _ => matches!(kind, 1..=4),
     };
-    let quoted = if is_error { quoted(data.skip(ICMP_HEADER_BYTES as usize)) } else { None };
+    let quoted = if is_error { quoted(payload) } else { None };
     let detail = Detail::Icmp(IcmpMessage { icmp: Icmp { kind, code }, quoted });
-    Transport { ports: (0, 0), payload_bytes, detail }
+    Transport { ports: (0, 0), payload, detail }
 }

@@ -5,6 +5,7 @@ use weir_model::{Counters, Icmp, InitiatorBy, Protocol, Timestamp};
 use super::slots::Links;
 use super::tcp::TcpTrack;
 use crate::config::IdleTimes;
+use crate::l7::Seat;
 use crate::packet::{Detail, Packet, Speakers};
 
 /// UDP that lasts longer than this is a stream.
@@ -30,6 +31,8 @@ pub(super) struct Entry {
     pub(super) timer_slot: u16,
     pub(super) path: u16,
     pub(super) icmp: u16,
+    /// What it says above the transport layer.
+    pub(super) seat: Seat,
     pub(super) initiator: InitiatorBy,
     marks: u8,
 }
@@ -68,6 +71,7 @@ impl Entry {
             timer_slot: 0,
             path: 0,
             icmp: 0,
+            seat: Seat::NEW,
             initiator,
             marks,
         }

@@ -45,6 +45,11 @@ impl TcpTrack {
         self.marks & mark != 0
     }
 
+    /// The initial sequence numbers of the opener and the other side, where they are known.
+    pub(super) fn isn(&self) -> [Option<u32>; 2] {
+        self.sides.each_ref().map(Side::isn)
+    }
+
     pub(super) const fn saw_syn(&self) -> bool {
         self.is(Self::SYN)
     }

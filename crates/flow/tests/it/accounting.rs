@@ -1,7 +1,7 @@
 //! Every frame is counted once, and so is every byte: in a flow, around its packet, or under a reason.
 
-use weir_flow::{Skipped, Tracker, TrackerConfig};
-use weir_model::{EndReason, Flow, Frame, LinkType};
+use weir_flow::{NoRoom, Skipped, Tracker, TrackerConfig};
+use weir_model::{EndReason, Flow, Frame, LinkType, Request};
 
 use crate::captures::{examples, replay, totals};
 use crate::lab::captures_below;
@@ -126,6 +126,10 @@ impl weir_flow::FlowSink for Told {
         self.ends += u64::from(flow.is_last());
         self.evicted += u64::from(flow.end_reason == Some(EndReason::Evicted));
         self.busy_ends += u64::from(flow.is_last() && flow.tuple.dst_port == 443);
+        Ok(())
+    }
+
+    fn request(&mut self, _: Flow, _: Request) -> Result<(), NoRoom> {
         Ok(())
     }
 }

@@ -9,5 +9,6 @@ mod mutated;
 mod packets;
 mod properties;
 mod table;
+mod talks;
 mod tcp;
 mod windows;

@@ -1,7 +1,7 @@
 //! Windows: where rows are cut, when they are sent, what a full sink does to them.
 
-use weir_flow::{FlowSink, TrackerConfig};
-use weir_model::{EndReason, Flow, Frame, LinkType, Report};
+use weir_flow::{FlowSink, NoRoom, TrackerConfig};
+use weir_model::{EndReason, Flow, Frame, LinkType, Report, Request};
 
 use crate::packets::{A, ACK, B, Tap, at, ipv4, packets, tcp, udp};
 
@@ -99,6 +99,10 @@ struct Gate {
 impl FlowSink for Gate {
     fn offer(&mut self, flow: Flow) -> Result<(), Flow> {
         if self.is_open { self.flows.offer(flow) } else { Err(flow) }
+    }
+
+    fn request(&mut self, _: Flow, _: Request) -> Result<(), NoRoom> {
+        if self.is_open { Ok(()) } else { Err(NoRoom) }
     }
 }
 

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::tables::FLOWS;
-use crate::{FlowRow, Icmp, Record, Tunnel, TunnelKind, Value};
+use super::columns::{ColumnId, Columns};
+use crate::{Column, Icmp, Tunnel, TunnelKind, Value};
 
 /// A condition on one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub(super) enum Test {
     Any(Vec<Test>),
     /// All of them hold.
     All(Vec<Test>),
-    /// The value of the column at this position in [`FLOWS`] passes.
-    Column(usize, Check),
+    /// The value of this column passes.
+    Column(ColumnId, Check),
 }
 
 impl Test {
@@ -24,7 +24,15 @@ impl Test {
         match self {
             Self::Any(tests) => tests.iter().any(|test| test.holds(row)),
             Self::All(tests) => tests.iter().all(|test| test.holds(row)),
-            Self::Column(at, check) => row.passes(*at, check),
+            Self::Column(column, check) => row.passes(*column, check),
+        }
+    }
+
+    /// The columns that are looked at.
+    pub(super) fn columns(&self) -> Vec<&'static Column> {
+        match self {
+            Self::Any(tests) | Self::All(tests) => tests.iter().flat_map(Self::columns).collect(),
+            Self::Column(column, _) => vec![column.column()],
         }
     }
 }
@@ -59,7 +67,7 @@ pub(super) enum Check {
 }
 
 impl Check {
-    fn accepts(&self, value: &Value<'_>) -> bool {
+    pub(super) fn accepts(&self, value: &Value<'_>) -> bool {
         match (self, value) {
             (Self::Bool(wanted), Value::Bool(v)) => v == wanted,
             (Self::Int(span), Value::Int(v)) => span.contains(*v),
@@ -113,27 +121,6 @@ impl Glob {
             rest = &rest[at + piece.len()..];
         }
         rest.ends_with(last)
-    }
-}
-
-/// Something that has the columns of [`FLOWS`].
-pub(super) trait Columns {
-    /// Whether the value at position `at` of [`FLOWS`] passes `check`.
-    fn passes(&self, at: usize, check: &Check) -> bool;
-}
-
-impl Columns for FlowRow {
-    fn passes(&self, at: usize, check: &Check) -> bool {
-        FLOWS.values.get(at).is_some_and(|value| check.accepts(&value(self)))
-    }
-}
-
-impl Columns for Record {
-    fn passes(&self, at: usize, check: &Check) -> bool {
-        if std::ptr::eq(self.columns, FLOWS.columns) {
-            return self.values.get(at).is_some_and(|value| check.accepts(value));
-        }
-        FLOWS.columns.get(at).is_some_and(|column| check.accepts(self.get(column.name)))
     }
 }
 

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::check::{Columns, Test};
+use super::check::Test;
+use super::columns::Columns;
 use super::error::{FilterError, Problem};
 use super::field::Field;
 use super::parse::{self, is_bare};
+use crate::Column;
 
 /// How a value is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +100,16 @@ impl Clause {
     pub fn negated(mut self) -> Self {
         self.negated = !self.negated;
         self
+    }
+
+    /// The field as it is written.
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// Whether every column that it looks at is one of `columns`.
+    pub fn fits(&self, columns: &[Column]) -> bool {
+        self.test.columns().iter().all(|used| columns.iter().any(|column| column.name == used.name))
     }
 
     pub(super) fn holds(&self, row: &impl Columns) -> bool {

@@ -1,17 +1,17 @@
-//! The fields of the language: columns of `flows`, and words that stand for columns of either side.
+//! The fields of the language: columns, and words that stand for columns of either side.
 
 use super::check::{Check, Test};
 use super::clause::Operator;
+use super::columns::ColumnId;
 use super::error::Problem;
 use super::value;
-use crate::tables::FLOWS;
 use crate::{ColumnType, EndpointKind};
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
-    /// The column at this position of [`FLOWS`].
-    Column(usize),
+    /// A column.
+    Column(ColumnId),
     /// A word, for the given sides.
     Word(Word, &'static [Side]),
 }
@@ -69,13 +69,13 @@ const NAMES: [(&str, Field); 23] = {
 
 /// Every name of a field: the words, then the columns.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    NAMES.iter().map(|(name, _)| *name).chain(FLOWS.columns.iter().map(|column| column.name))
+    NAMES.iter().map(|(name, _)| *name).chain(ColumnId::all().map(|column| column.name))
 }
 
 impl Field {
     pub(super) fn find(name: &str) -> Result<Self, Problem> {
         let word = NAMES.iter().find(|(known, _)| *known == name).map(|(_, field)| *field);
-        word.or_else(|| FLOWS.position(name).map(Self::Column))
+        word.or_else(|| ColumnId::find(name).map(Self::Column))
             .ok_or_else(|| Problem::UnknownField { field: name.to_owned(), near: near(name) })
     }
 
@@ -83,10 +83,9 @@ impl Field {
     pub(super) fn has_order(self) -> bool {
         match self {
             Self::Word(word, _) => word == Word::Port,
-            Self::Column(at) => FLOWS
-                .columns
-                .get(at)
-                .is_some_and(|column| matches!(column.kind, ColumnType::Int64 | ColumnType::Int32 | ColumnType::Time)),
+            Self::Column(column) => {
+                matches!(column.column().kind, ColumnType::Int64 | ColumnType::Int32 | ColumnType::Time)
+            }
         }
     }
 
@@ -144,13 +143,13 @@ impl Word {
 
 /// Positions of the columns that describe one endpoint.
 struct EndpointColumns {
-    kind: usize,
-    namespace: usize,
-    name: usize,
-    workload_kind: usize,
-    workload: usize,
-    node: usize,
-    labels: usize,
+    kind: ColumnId,
+    namespace: ColumnId,
+    name: ColumnId,
+    workload_kind: ColumnId,
+    workload: ColumnId,
+    node: ColumnId,
+    labels: ColumnId,
 }
 
 impl EndpointColumns {
@@ -177,14 +176,14 @@ impl Side {
     }
 
     /// As the tap saw it, and behind NAT.
-    fn addresses(self) -> [usize; 2] {
+    fn addresses(self) -> [ColumnId; 2] {
         match self {
             Self::Src => [column("src_ip"), column("client_ip")],
             Self::Dst => [column("dst_ip"), column("backend_ip")],
         }
     }
 
-    fn ports(self) -> [usize; 2] {
+    fn ports(self) -> [ColumnId; 2] {
         match self {
             Self::Src => [column("src_port"), column("client_port")],
             Self::Dst => [column("dst_port"), column("backend_port")],
@@ -194,8 +193,8 @@ impl Side {
 
 /// The same check on either of two columns.
 fn one(
-    columns: [usize; 2],
-    compile: impl Fn(usize) -> Result<(String, Check), String>,
+    columns: [ColumnId; 2],
+    compile: impl Fn(ColumnId) -> Result<(String, Check), String>,
 ) -> Result<(String, Test), String> {
     let [seen, behind] = columns;
     let (text, check) = compile(seen)?;
@@ -204,7 +203,7 @@ fn one(
 }
 
 /// Text of the form `a/b/c` against as many of the last of `columns` as it has parts.
-fn path(columns: &[usize], text: &str, expected: &str) -> Result<Test, String> {
+fn path(columns: &[ColumnId], text: &str, expected: &str) -> Result<Test, String> {
     let parts: Vec<&str> = text.split('/').collect();
     let Some(columns) = columns.len().checked_sub(parts.len()).and_then(|skip| columns.get(skip..)) else {
         return Err(expected.to_owned());
@@ -213,12 +212,12 @@ fn path(columns: &[usize], text: &str, expected: &str) -> Result<Test, String> {
     tests.collect::<Result<_, _>>().map(Test::All)
 }
 
-fn named(at: usize, text: &str) -> Result<Test, String> {
+fn named(at: ColumnId, text: &str) -> Result<Test, String> {
     if text.is_empty() { Err("a name".to_owned()) } else { Ok(Test::Column(at, value::text(text))) }
 }
 
-fn column(name: &str) -> usize {
-    FLOWS.position(name).expect("every column named in this file is one of flows: a test builds each word")
+fn column(name: &str) -> ColumnId {
+    ColumnId::find(name).expect("every column named in this file is one of flows: a test builds each word")
 }
 
 /// Names that `name` may have been meant to be, closest first, at most four.
@@ -256,7 +255,7 @@ mod tests {
     #[test]
     fn no_word_hides_a_column() {
         for (name, _) in NAMES {
-            assert_eq!(FLOWS.position(name), None, "{name}");
+            assert_eq!(ColumnId::find(name), None, "{name}");
         }
     }
 

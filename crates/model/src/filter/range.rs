@@ -64,13 +64,27 @@ impl TimeRange {
             && self.until.is_none_or(|until| first_ts.as_micros() < until.as_micros())
     }
 
-    /// The same as a boolean SQL expression over `flows`. It names the partition column too, so that other hours are not
+    /// Whether a point in time is in the range, by the microsecond.
+    pub fn contains(&self, ts: Timestamp) -> bool {
+        self.overlaps(ts, ts)
+    }
+
+    /// The same as a boolean SQL expression over a table whose rows are of one point in time, its column `time`.
+    pub fn to_sql_at(&self, time: &str) -> String {
+        self.written(time, time)
+    }
+
+    /// [`TimeRange::overlaps`] as a boolean SQL expression over `flows`. It names the partition column too, so that other hours are not
     /// read: no row crosses an hour.
     pub fn to_sql(&self) -> String {
+        self.written("first_ts", "last_ts")
+    }
+
+    fn written(&self, first: &str, last: &str) -> String {
         let since =
-            self.since.map(|since| format!("{PARTITION} >= '{}' AND last_ts >= {}", since.hour(), sql::time(since)));
+            self.since.map(|since| format!("{PARTITION} >= '{}' AND {last} >= {}", since.hour(), sql::time(since)));
         let until =
-            self.until.map(|until| format!("{PARTITION} <= '{}' AND first_ts < {}", until.hour(), sql::time(until)));
+            self.until.map(|until| format!("{PARTITION} <= '{}' AND {first} < {}", until.hour(), sql::time(until)));
         match (since, until) {
             (Some(since), Some(until)) => format!("{since} AND {until}"),
             (Some(one), None) | (None, Some(one)) => one,
@@ -134,6 +148,8 @@ mod tests {
             "hour >= '2026-11-22T09' AND last_ts >= TIMESTAMP '2026-11-22T09:09:09.000000Z' \
              AND hour <= '2026-11-22T10' AND first_ts < TIMESTAMP '2026-11-22T10:09:09.000000Z'"
         );
+        let since = TimeRange { until: None, ..range("1h", "now").expect("not empty") };
+        assert_eq!(since.to_sql_at("ts"), "hour >= '2026-11-22T09' AND ts >= TIMESTAMP '2026-11-22T09:09:09.000000Z'");
         assert_eq!(TimeRange::default().to_sql(), "true");
     }
 }

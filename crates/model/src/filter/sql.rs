@@ -6,7 +6,6 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::check::{Check, Glob, Span, Test};
 use crate::Timestamp;
-use crate::tables::FLOWS;
 
 impl Test {
     /// An SQL expression for DataFusion: true where the test holds (and for more where it is not exact), else false or null.
@@ -14,9 +13,7 @@ impl Test {
         match self {
             Self::Any(tests) => joined(tests, " OR ", "false"),
             Self::All(tests) => joined(tests, " AND ", "true"),
-            Self::Column(at, check) => {
-                FLOWS.columns.get(*at).map_or_else(|| "false".to_owned(), |column| check.to_sql(column.name))
-            }
+            Self::Column(column, check) => check.to_sql(column.column().name),
         }
     }
 

@@ -7,20 +7,22 @@ use ipnet::IpNet;
 
 use super::check::{Check, Glob, Span};
 use super::clause::Operator;
-use crate::tables::FLOWS;
+use super::columns::ColumnId;
+use crate::tables::Measure;
 use crate::{
-    ColumnType, EndReason, EndpointKind, InitiatorBy, Leg, Nat, Outcome, Protocol, ServiceMethod, ServiceType,
-    TcpState, Timestamp, TunnelKind,
+    ColumnType, EndReason, EndpointKind, HttpVersion, InitiatorBy, L7, Leg, Nat, Outcome, Protocol, ServiceMethod,
+    ServiceType, TcpState, Timestamp, TunnelKind,
 };
 
-/// The value in its normal form and the check for the column at position `at`; else what was expected.
-pub(super) fn for_column(at: usize, operator: Operator, value: &str) -> Result<(String, Check), String> {
-    let Some(column) = FLOWS.columns.get(at) else { return Err("a column of flows".to_owned()) };
+/// The value in its normal form and the check for a column; else what was expected.
+pub(super) fn for_column(column: ColumnId, operator: Operator, value: &str) -> Result<(String, Check), String> {
+    let column = column.column();
     match column.kind {
         ColumnType::Bool => match value {
             "true" | "false" => Ok((value.to_owned(), Check::Bool(value == "true"))),
             _ => Err("true or false".to_owned()),
         },
+        ColumnType::Int32 if is_class(operator, value) && column.name == "status" => class(value),
         ColumnType::Int64 | ColumnType::Int32 => span(operator, value).map(|(text, span)| (text, Check::Int(span))),
         ColumnType::IntList => span(operator, value).map(|(text, span)| (text, Check::HasInt(span))),
         ColumnType::Time => time(operator, value),
@@ -29,6 +31,7 @@ pub(super) fn for_column(at: usize, operator: Operator, value: &str) -> Result<(
         ColumnType::TextList => Ok((value.to_owned(), in_list(value))),
         ColumnType::Tunnels => tunnel(value),
         ColumnType::Icmps => icmp(value),
+        ColumnType::Bytes => Err("nothing: bytes are not compared".to_owned()),
         ColumnType::Text if column.name == "protocol" => {
             let protocol = Protocol::parse(value).ok_or("a protocol: a name such as tcp, or a number up to 255")?;
             Ok((protocol.to_string(), Check::Text(protocol.to_string())))
@@ -79,8 +82,22 @@ fn vocabulary(column: &str) -> Option<Vec<&'static str>> {
         "service_type" => words!(ServiceType),
         "service_method" => words!(ServiceMethod),
         "outcome" => words!(Outcome),
+        "l7" => words!(L7),
+        "http_version" => words!(HttpVersion),
+        "measure" => words!(Measure),
         _ => None,
     }
+}
+
+/// Whether this is a class of HTTP statuses: `5xx`.
+fn is_class(operator: Operator, value: &str) -> bool {
+    operator == Operator::Equals && value.len() == 3 && value.ends_with("xx")
+}
+
+fn class(value: &str) -> Result<(String, Check), String> {
+    let class = value.chars().next().and_then(|first| first.to_digit(10)).filter(|class| (1..=5).contains(class));
+    let first = i64::from(class.ok_or("a status, a range, or a class such as 5xx")?) * 100;
+    Ok((value.to_owned(), Check::Int(Span { first, last: first + 99 })))
 }
 
 fn number(text: &str) -> Option<i64> {

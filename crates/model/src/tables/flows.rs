@@ -1,14 +1,14 @@
 //! The `flows` table.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use crate::{FlowRow, Protocol, ServiceRef, TcpFlags, Value};
+use super::party::OfFlow as _;
+use crate::{FlowRow, Protocol, TcpFlags, Value};
 
 /// Calls `$with! { name: type, group, documentation, value; ... }` with the columns of `flows` in order.
 #[macro_export]
 macro_rules! flow_columns {
-    ($with:ident $($prefix:tt)*) => { $with! { $($prefix)*
+    ($with:ident $($prefix:tt)*) => { $crate::party_columns! { $with [$($prefix)*
         flow_id: Int64, Identity, "Number of the flow: unique together with node.",
             |r| r.seen.flow.id.0.into();
         connection_id: Int64, Identity, "Number of the connection: the same on all its legs, on every node. Null = not joined yet.",
@@ -98,67 +98,10 @@ macro_rules! flow_columns {
             |r| r.seen.flow.tcp.as_ref().map(|t| t.zero_window.fwd).into();
         zero_window_rev: Int32, Tcp, "Segments from dst that announced a zero window in this row. Null = not TCP.",
             |r| r.seen.flow.tcp.as_ref().map(|t| t.zero_window.rev).into();
-
-        src_kind: Text, Endpoints, "What the opener is: pod, node, service, external, unknown.",
-            |r| r.seen.src.kind.name().into();
-        src_namespace: Text, Endpoints, "Namespace of the opener. Null = it has none.",
-            |r| r.seen.src.namespace.as_ref().into();
-        src_name: Text, Endpoints, "Name of the opener: pod, node or Service. Null = not known.",
-            |r| r.seen.src.name.as_ref().into();
-        src_workload_kind: Text, Endpoints, "Kind of the workload that owns the opener (Deployment, StatefulSet, ...; Pod without an owner). Null = not a pod.",
-            |r| r.seen.src.workload_kind.as_ref().into();
-        src_workload: Text, Endpoints, "Name of that workload. Null = not a pod.",
-            |r| r.seen.src.workload.as_ref().into();
-        src_node: Text, Endpoints, "Node of the opener. Null = not in the cluster, or not known.",
-            |r| r.seen.src.node.as_ref().into();
-        src_zone: Text, Endpoints, "Zone of that node. Null = not known.",
-            |r| r.seen.src.zone.as_ref().into();
-        src_labels: TextList, Endpoints, "Chosen labels of the opener, key=value. Null = none.",
-            |r| $crate::tables::words(&r.seen.src.labels);
-        dst_kind: Text, Endpoints, "What the other side is: pod, node, service (a Service whose backend is not known), external, unknown.",
-            |r| r.seen.dst.kind.name().into();
-        dst_namespace: Text, Endpoints, "Namespace of the other side. Null = it has none.",
-            |r| r.seen.dst.namespace.as_ref().into();
-        dst_name: Text, Endpoints, "Name of the other side: pod, node or Service. Null = not known.",
-            |r| r.seen.dst.name.as_ref().into();
-        dst_workload_kind: Text, Endpoints, "Kind of the workload that owns the other side. Null = not a pod.",
-            |r| r.seen.dst.workload_kind.as_ref().into();
-        dst_workload: Text, Endpoints, "Name of that workload. Null = not a pod.",
-            |r| r.seen.dst.workload.as_ref().into();
-        dst_node: Text, Endpoints, "Node of the other side. Null = not in the cluster, or not known.",
-            |r| r.seen.dst.node.as_ref().into();
-        dst_zone: Text, Endpoints, "Zone of that node. Null = not known.",
-            |r| r.seen.dst.zone.as_ref().into();
-        dst_labels: TextList, Endpoints, "Chosen labels of the other side, key=value. Null = none.",
-            |r| $crate::tables::words(&r.seen.dst.labels);
-
-        nat: Text, Nat, "What was rewritten between the two ends: none, dst, src, both. Null = not known.",
-            |r| r.nat.map(|n| n.name()).into();
-        client_ip: Ip, Nat, "The real client's address before SNAT. Null = not rewritten, or not known.",
-            |r| r.client.map(|c| c.0).into();
-        client_port: Int32, Nat, "The real client's port before SNAT. Null as client_ip.",
-            |r| r.client.map(|c| c.1).into();
-        backend_ip: Ip, Nat, "The backend's address after DNAT. Null = not rewritten, or not known.",
-            |r| r.backend.map(|b| b.0).into();
-        backend_port: Int32, Nat, "The backend's port after DNAT. Null as backend_ip.",
-            |r| r.backend.map(|b| b.1).into();
-
-        service_namespace: Text, Service, "Namespace of the Service that was used. Null = none, or not known which (see service_candidates).",
-            |r| $crate::tables::used(r).map(|s| &s.namespace).into();
-        service_name: Text, Service, "Name of the Service that was used. Null as service_namespace.",
-            |r| $crate::tables::used(r).map(|s| &s.name).into();
-        service_type: Text, Service, "Its type: cluster-ip, headless, node-port, load-balancer, external-name. Null as service_namespace.",
-            |r| $crate::tables::used(r).map(|s| s.service_type.name()).into();
-        service_port_name: Text, Service, "Name of the Service port. Null = unnamed, or as service_namespace.",
-            |r| $crate::tables::used(r).and_then(|s| s.port_name.as_ref()).into();
-        service_method: Text, Service, "How the Service was found, surest first: cluster-ip, node-port, load-balancer, external-ip (this tap saw its address), join (another leg did), endpoint-slice (inferred: the only one with this endpoint). Null as service_namespace.",
-            |r| r.seen.service.as_ref().and_then(|s| s.method).map(|m| m.name()).into();
-        service_candidates: TextList, Service, "Services it may have been, namespace/name, where there is no telling which, or whether any. Null = none.",
-            |r| r.seen.service.as_ref().map_or($crate::Value::Null, |s| $crate::tables::words(&s.candidates));
-
+        ] [
         outcome: Text, Policy, "What was seen to happen so far: established, refused, rejected, unanswered, one-way, half-seen.",
             |r| r.seen.flow.outcome.name().into();
-    } };
+    ] } };
 }
 
 use super::define_table;
@@ -185,17 +128,4 @@ pub fn non_empty<'a, T: Clone>(list: &'a [T], make: impl FnOnce(Cow<'a, [T]>) ->
 #[doc(hidden)]
 pub fn flags(flags: Option<TcpFlags>) -> Value<'static> {
     flags.map_or(Value::Null, |set| Value::TextList(set.names().map(Cow::Borrowed).collect()))
-}
-
-#[doc(hidden)]
-pub fn words(words: &[Arc<str>]) -> Value<'_> {
-    if words.is_empty() {
-        return Value::Null;
-    }
-    Value::TextList(words.iter().map(|word| Cow::Borrowed(&**word)).collect())
-}
-
-#[doc(hidden)]
-pub fn used(row: &FlowRow) -> Option<&ServiceRef> {
-    row.seen.service.as_ref().and_then(|service| service.used.as_ref())
 }

@@ -1,0 +1,4 @@
+mod behaviour;
+mod gaps;
+mod hostile;
+mod wire;
