@@ -5,7 +5,8 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::{env, fs};
 
-const FILES: [&str; 3] = ["weir/v1/flow.proto", "weir/v1/ingest.proto", "weir/v1/observer.proto"];
+const FILES: [&str; 4] =
+    ["weir/v1/flow.proto", "weir/v1/ingest.proto", "weir/v1/observer.proto", "weir/v1/request.proto"];
 
 #[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts through the environment")]
 fn main() -> Result<(), Box<dyn Error>> {
@@ -18,6 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(".weir.v1.QueryResponse")
         .boxed(".weir.v1.GetFlowsResponse.answer.flow")
         .boxed(".weir.v1.GetFlowsResponse.answer.started")
+        .boxed(".weir.v1.GetRequestsResponse.answer.request")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use weir_service::config::Bytes;
+use weir_flow::L7Level;
+use weir_service::config::{Bytes, Scalar};
 use weir_service::telemetry::{LogFormat, LogLevel};
 
 weir_service::settings! {
@@ -22,8 +23,14 @@ weir_service::settings! {
         window: Duration = "60s",
         /// Tell tails of flows when they begin, not only when a row is ready.
         report_start: bool = "false",
-        /// Bytes of each live frame that are looked at.
-        snap_len: Bytes = "256B",
+        /// What is read above the transport layer: off, names (DNS, TLS names, HTTP hosts), full (every request).
+        l7: L7 = "full",
+        /// Keep query strings and user info of HTTP requests, which may hold secrets.
+        keep_queries: bool = "false",
+        /// Most memory for what each tap reads above the transport layer.
+        l7_bytes: Bytes = "16MiB",
+        /// Bytes of each live frame that are looked at; where left out, 256 without l7, else 2048.
+        snap_len: Option<Bytes>,
         /// Ring buffer of each live tap.
         ring_bytes: Bytes = "8MiB",
         /// Most flows in the table of each tap.
@@ -46,5 +53,28 @@ weir_service::settings! {
         log_format: LogFormat = "text",
         /// What is logged: a level, or levels of parts.
         log_level: LogLevel = "info",
+    }
+}
+
+/// How much is read above the transport layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct L7(pub L7Level);
+
+impl Scalar for L7 {
+    const EXPECTED: &'static str = "off, names or full";
+
+    fn parse(text: &str) -> Option<Self> {
+        L7Level::ALL.into_iter().find(|level| level.name() == text).map(Self)
+    }
+}
+
+impl L7 {
+    /// How many bytes of a live frame have to be looked at: headers, or most heads of messages too. What is cut is a gap in
+    /// what a flow says, never a wrong request.
+    pub const fn snap_len(self) -> u32 {
+        match self.0 {
+            L7Level::Off => 256,
+            L7Level::Names | L7Level::Full => 2_048,
+        }
     }
 }

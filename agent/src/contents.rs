@@ -1,12 +1,13 @@
 //! Cutting the queue of events into contents of batches: attributed, bounded in records, bytes and time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{Instant, sleep_until};
 use weir_cluster::{Snapshot, attribute};
-use weir_model::{AttributedFlow, Coverage, Loss};
+use weir_model::{AttributedFlow, AttributedRequest, Coverage, Flow, FlowId, Loss, Request, Tap};
 
 use crate::event::Event;
 
@@ -15,20 +16,56 @@ use crate::event::Event;
 pub(crate) struct Contents {
     /// Reports of flows.
     pub(crate) flows: Vec<AttributedFlow>,
+    /// Requests; those of one flow share it.
+    pub(crate) requests: Vec<AttributedRequest>,
     /// Spans of watching.
     pub(crate) coverage: Vec<Coverage>,
     /// Losses.
     pub(crate) losses: Vec<Loss>,
 }
 
+/// Contents as they grow.
+struct Growing<'a> {
+    snapshot: &'a Snapshot,
+    contents: Contents,
+    /// The flows of their requests.
+    carriers: HashMap<FlowId, Arc<AttributedFlow>>,
+}
+
 impl Contents {
     /// Whether there is nothing in it.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.flows.is_empty() && self.coverage.is_empty() && self.losses.is_empty()
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records() == 0
     }
 
     fn records(&self) -> usize {
-        self.flows.len() + self.coverage.len() + self.losses.len()
+        self.flows.len() + self.requests.len() + self.coverage.len() + self.losses.len()
+    }
+}
+
+impl Growing<'_> {
+    fn add(&mut self, event: Event) {
+        match event {
+            Event::Flow(tap, flow) => self.contents.flows.push(attribute(self.snapshot, &tap, flow)),
+            Event::Request(tap, heard) => {
+                let (flow, request) = *heard;
+                self.add_request(&tap, flow, request);
+            }
+            Event::Coverage(span) => self.contents.coverage.push(span),
+            Event::Loss(loss) => self.contents.losses.push(loss),
+        }
+    }
+
+    fn add_request(&mut self, tap: &Arc<Tap>, flow: Flow, request: Request) {
+        let id = flow.id;
+        let named = || Arc::new(attribute(self.snapshot, tap, flow));
+        let carrier = self.carriers.entry(id).or_insert_with(named);
+        self.contents.requests.push(AttributedRequest { flow: Arc::clone(carrier), request });
+    }
+
+    fn take(&mut self) -> Contents {
+        self.carriers.clear();
+        std::mem::take(&mut self.contents)
     }
 }
 
@@ -51,40 +88,32 @@ impl CutAt {
 
 /// Attributes and cuts until the taps are done. Ends when every tap's end of the queue is gone.
 pub(crate) async fn cut(mut events: Receiver<Event>, snapshot: Arc<Snapshot>, at: CutAt, out: Sender<Contents>) {
-    let mut contents = Contents::default();
+    let mut growing = Growing { snapshot: &snapshot, contents: Contents::default(), carriers: HashMap::new() };
     let mut deadline = Instant::now() + at.age;
     loop {
         tokio::select! {
             biased;
             event = events.recv() => match event {
                 Some(event) => {
-                    if contents.is_empty() {
+                    if growing.contents.is_empty() {
                         deadline = Instant::now() + at.age;
                     }
-                    add(&mut contents, event, &snapshot);
-                    if contents.records() < at.records {
+                    growing.add(event);
+                    if growing.contents.records() < at.records {
                         continue;
                     }
                 }
                 None => break,
             },
-            () = sleep_until(deadline), if !contents.is_empty() => {}
+            () = sleep_until(deadline), if !growing.contents.is_empty() => {}
         }
-        if out.send(std::mem::take(&mut contents)).await.is_err() {
+        if out.send(growing.take()).await.is_err() {
             return;
         }
     }
-    if !contents.is_empty() {
+    if !growing.contents.is_empty() {
         // The sender is gone only when the agent is.
-        let _ = out.send(contents).await;
-    }
-}
-
-fn add(contents: &mut Contents, event: Event, snapshot: &Snapshot) {
-    match event {
-        Event::Flow(tap, flow) => contents.flows.push(attribute(snapshot, &tap, flow)),
-        Event::Coverage(span) => contents.coverage.push(span),
-        Event::Loss(loss) => contents.losses.push(loss),
+        let _ = out.send(growing.take()).await;
     }
 }
 
@@ -193,6 +222,7 @@ mod tests {
                 run: RunId(1),
                 sequence: 1,
                 flows: distinct(contents.flows),
+                requests: contents.requests,
                 coverage: contents.coverage,
                 losses: contents.losses,
             };

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
-use weir_flow::FlowSink;
-use weir_model::{Coverage, Flow, Loss, Tap};
+use weir_flow::{FlowSink, NoRoom};
+use weir_model::{Coverage, Flow, Loss, Request, Tap};
 
 /// Something a tap has to report.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A flow's report.
     Flow(Arc<Tap>, Flow),
+    /// A request, and its flow as it stands.
+    Request(Arc<Tap>, Box<(Flow, Request)>),
     /// A span in which the tap watched.
     Coverage(Coverage),
     /// Something the tap missed.
@@ -51,6 +53,17 @@ impl TapQueue {
         self.queue.blocking_send(event).is_ok()
     }
 
+    /// Hands over what may be dropped; gives it back where there is no room for it.
+    #[expect(clippy::result_large_err, reason = "the event itself comes back, rarely")]
+    fn hand_over(&self, event: Event) -> Result<(), Event> {
+        match self.when_full {
+            WhenFull::Wait => self.queue.blocking_send(event).map_err(|closed| closed.0),
+            WhenFull::GiveBack => self.queue.try_send(event).map_err(|error| match error {
+                TrySendError::Full(event) | TrySendError::Closed(event) => event,
+            }),
+        }
+    }
+
     /// Whether nobody reads the queue any more.
     pub(crate) fn is_closed(&self) -> bool {
         self.queue.is_closed()
@@ -59,17 +72,15 @@ impl TapQueue {
 
 impl FlowSink for TapQueue {
     fn offer(&mut self, flow: Flow) -> Result<(), Flow> {
-        let event = Event::Flow(Arc::clone(&self.tap), flow);
-        let refused = match self.when_full {
-            WhenFull::Wait => self.queue.blocking_send(event).map_err(|closed| closed.0),
-            WhenFull::GiveBack => self.queue.try_send(event).map_err(|error| match error {
-                TrySendError::Full(event) | TrySendError::Closed(event) => event,
-            }),
-        };
-        refused.map_err(|event| match event {
+        self.hand_over(Event::Flow(Arc::clone(&self.tap), flow)).map_err(|event| match event {
             Event::Flow(_, flow) => flow,
-            Event::Coverage(_) | Event::Loss(_) => unreachable!("only flows are offered"),
+            Event::Request(..) | Event::Coverage(_) | Event::Loss(_) => unreachable!("the same event comes back"),
         })
+    }
+
+    fn request(&mut self, flow: Flow, request: Request) -> Result<(), NoRoom> {
+        let event = Event::Request(Arc::clone(&self.tap), Box::new((flow, request)));
+        self.hand_over(event).map_err(|_| NoRoom)
     }
 }
 

@@ -61,6 +61,7 @@ impl Outbox {
             run: self.run,
             sequence: self.next_sequence,
             flows: contents.flows,
+            requests: contents.requests,
             coverage: contents.coverage,
             losses,
         };
@@ -98,7 +99,10 @@ impl Outbox {
 
     /// Rows in batches that were not acked.
     pub(crate) fn rows(&self) -> usize {
-        self.batches.iter().map(|batch| stored(batch).count() + batch.coverage.len() + batch.losses.len()).sum()
+        let rows = |batch: &Arc<Batch>| {
+            stored(batch).count() + batch.requests.len() + batch.coverage.len() + batch.losses.len()
+        };
+        self.batches.iter().map(rows).sum()
     }
 
     /// Losses that no batch carries yet.
@@ -120,7 +124,8 @@ impl Outbox {
 }
 
 fn size_of(batch: &Batch) -> usize {
-    (batch.flows.len() + batch.coverage.len() + batch.losses.len() + 1) * RECORD_BYTES
+    let requests = 2 * batch.requests.len();
+    (batch.flows.len() + requests + batch.coverage.len() + batch.losses.len() + 1) * RECORD_BYTES
 }
 
 /// The reports that become rows: a flow's start comes again in its next report.
@@ -128,20 +133,21 @@ fn stored(batch: &Batch) -> impl Iterator<Item = &Flow> + Clone {
     batch.flows.iter().map(|seen| &seen.flow).filter(|flow| flow.report != Report::Start)
 }
 
-/// The flows of a batch as a loss.
+/// The flows and requests of a batch as a loss.
 fn loss_of(batch: &Batch) -> Option<Loss> {
     let flows = stored(batch);
+    let times = || batch.requests.iter().map(|seen| seen.request.ts);
     let sum = |count: fn(&Counters) -> u64| {
         flows.clone().map(|flow| count(&flow.counters.fwd) + count(&flow.counters.rev)).sum::<u64>()
     };
     Some(Loss {
         stage: LossStage::Unacked,
         interface: None,
-        from_ts: flows.clone().map(|flow| flow.first_ts).min()?,
-        to_ts: flows.clone().map(|flow| flow.last_ts).max()?,
+        from_ts: flows.clone().map(|flow| flow.first_ts).chain(times()).min()?,
+        to_ts: flows.clone().map(|flow| flow.last_ts).chain(times()).max()?,
         packets: Some(sum(|counters| counters.packets)),
         bytes: Some(sum(|counters| counters.bytes)),
-        rows: Some(flows.clone().count() as u64),
+        rows: Some((flows.clone().count() + batch.requests.len()) as u64),
     })
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use weir_capture::{LiveOptions, LiveTap};
 use weir_cluster::{Snapshot, SnapshotOptions, manifests};
-use weir_flow::TrackerConfig;
+use weir_flow::{L7Config, TrackerConfig};
 use weir_model::{Coverage, RunId, Timestamp};
 use weir_service::clock::{Clock, SystemClock};
 use weir_service::exit::{HintExt as _, Usage};
@@ -68,6 +68,11 @@ impl Plan {
                 report_start: settings.report_start,
                 max_flows: settings.max_flows as usize,
                 max_bytes: settings.max_flow_bytes.0 as usize,
+                l7: L7Config {
+                    level: settings.l7.0,
+                    keep_queries: settings.keep_queries,
+                    max_bytes: settings.l7_bytes.0 as usize,
+                },
                 ..TrackerConfig::default()
             },
             run,
@@ -114,7 +119,7 @@ impl Plan {
     /// Opens every live tap. All that cannot be opened are reported at once.
     fn open_live(&self, settings: &AgentSettings, events: &mpsc::Sender<Event>) -> Result<Vec<LiveSource>> {
         let options = LiveOptions {
-            snap_len: settings.snap_len.0 as u32,
+            snap_len: settings.snap_len.map_or(settings.l7.snap_len(), |bytes| bytes.0 as u32),
             ring_bytes: settings.ring_bytes.0 as usize,
             ..LiveOptions::default()
         };

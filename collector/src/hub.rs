@@ -6,13 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use weir_model::FlowRow;
+use weir_model::tables::RequestRow;
 use weir_proto::v1;
 
 /// Something a tail is told.
 #[derive(Clone, Debug)]
 pub(crate) enum News {
-    /// A row.
+    /// A row of `flows`.
     Row(Arc<FlowRow>),
+    /// A row of `requests`.
+    Request(Arc<RequestRow>),
     /// A flow has begun: its counters come again in a row.
     Started(Arc<FlowRow>),
     /// An agent came or went.
@@ -40,8 +43,29 @@ pub(crate) struct HubCounts {
     pub missed: AtomicU64,
 }
 
+/// What a tail is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// Rows of `flows`.
+    Flows,
+    /// Rows of `requests`.
+    Requests,
+}
+
+impl Subject {
+    /// Whether a tail about this is told such news.
+    const fn is_about(self, news: &News) -> bool {
+        match news {
+            News::Row(_) | News::Started(_) => matches!(self, Self::Flows),
+            News::Request(_) => matches!(self, Self::Requests),
+            News::Node(_) | News::Missed(_) => true,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Reader {
+    about: Subject,
     news: Sender<News>,
     missed: u64,
 }
@@ -60,16 +84,16 @@ impl Hub {
     }
 
     /// A new reader. It hears what comes from now on.
-    pub(crate) fn subscribe(&mut self) -> Receiver<News> {
+    pub(crate) fn subscribe(&mut self, about: Subject) -> Receiver<News> {
         let (news, receiver) = channel(BUFFER);
-        self.readers.push(Reader { news, missed: 0 });
+        self.readers.push(Reader { about, news, missed: 0 });
         self.counts.readers.store(self.readers.len() as u64, Ordering::Relaxed);
         receiver
     }
 
     /// Tells everybody. A reader without room misses it, and is told how much it missed when there is room again.
     pub(crate) fn publish(&mut self, news: &News) {
-        for reader in &mut self.readers {
+        for reader in self.readers.iter_mut().filter(|reader| reader.about.is_about(news)) {
             if reader.missed > 0 && reader.news.try_send(News::Missed(reader.missed)).is_ok() {
                 reader.missed = 0;
             }
@@ -89,7 +113,7 @@ mod tests {
     #[test]
     fn a_slow_reader_is_told_how_much_it_missed() {
         let mut hub = Hub::default();
-        let mut slow = hub.subscribe();
+        let mut slow = hub.subscribe(Subject::Flows);
         let news = News::Node(Box::default());
         for _ in 0..BUFFER + 10 {
             hub.publish(&news);

@@ -1,6 +1,8 @@
-//! Answers people and programs: flows, SQL, nodes, the collector's own state.
+//! Answers people and programs: flows, requests, SQL, nodes, the collector's own state.
 
+mod asked;
 mod flows;
+mod requests;
 mod sql;
 mod status;
 
@@ -10,16 +12,18 @@ use std::sync::Arc;
 use futures::Stream;
 use tokio::sync::{mpsc, oneshot};
 use tonic::{Request, Response, Status};
-use weir_model::Timestamp;
+use weir_model::tables::{FLOWS, REQUESTS};
+use weir_model::{LossStage, Timestamp};
 use weir_proto::v1;
 use weir_proto::v1::observer_server::Observer;
 use weir_service::clock::Clock;
 use weir_store::{Lake, QueryError, QueryLimits};
 
-use crate::hub::HubCounts;
+use crate::hub::{HubCounts, News, Subject};
 use crate::nodes::Nodes;
 use crate::settler::{self, Task};
 use crate::writer::Order;
+use asked::Asked;
 
 /// The service behind `weir.v1.Observer`.
 #[derive(Clone)]
@@ -53,11 +57,20 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 #[tonic::async_trait]
 impl Observer for ObserverService {
     type GetFlowsStream = Answers<v1::GetFlowsResponse>;
+    type GetRequestsStream = Answers<v1::GetRequestsResponse>;
     type QueryStream = Answers<v1::QueryResponse>;
 
     async fn get_flows(&self, request: Request<v1::GetFlowsRequest>) -> Result<Response<Self::GetFlowsStream>, Status> {
-        let asked = flows::Asked::read(&request.into_inner())?;
+        let asked = Asked::read(&asked::of_flows(request.into_inner()), FLOWS.name, FLOWS.columns)?;
         Ok(Response::new(self.flows(asked).await?))
+    }
+
+    async fn get_requests(
+        &self,
+        request: Request<v1::GetRequestsRequest>,
+    ) -> Result<Response<Self::GetRequestsStream>, Status> {
+        let asked = Asked::read(&request.into_inner(), REQUESTS.name, REQUESTS.columns)?;
+        Ok(Response::new(self.requests(asked).await?))
     }
 
     async fn query(&self, request: Request<v1::QueryRequest>) -> Result<Response<Self::QueryStream>, Status> {
@@ -81,12 +94,24 @@ impl ObserverService {
         Timestamp(self.clock.now_ns())
     }
 
+    async fn subscribe(&self, about: Subject) -> Result<mpsc::Receiver<News>, Status> {
+        let (reply, told) = oneshot::channel();
+        self.settler.send(Task::Subscribe(about, reply)).await.map_err(|_| stopping())?;
+        told.await.map_err(|_| stopping())
+    }
+
     /// Brings what queries see up to date with what has arrived.
     async fn refresh(&self) -> Result<(), Status> {
         let (done, told) = oneshot::channel();
         self.settler.send(Task::Refresh(done)).await.map_err(|_| stopping())?;
         told.await.map_err(|_| stopping())
     }
+}
+
+/// A reader of a tail was too slow for so many rows.
+fn missed(rows: u64) -> v1::NodeLoss {
+    let loss = v1::Loss { stage: LossStage::Tail.name().to_owned(), rows: Some(rows), ..v1::Loss::default() };
+    v1::NodeLoss { node: None, loss: Some(loss) }
 }
 
 fn stopping() -> Status {

@@ -13,11 +13,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, warn};
 use weir_cluster::Snapshot;
 use weir_cluster::join::{Finality, Joiner, LegKey};
-use weir_model::{Batch, ConnectionId, Coverage, Flow, Report, RunId, Timestamp, Tuple};
+use weir_model::{Batch, ConnectionId, Coverage, Flow, FlowRow, Report, RunId, Timestamp, Tuple};
 use weir_service::clock::Clock;
-use weir_store::Lake;
+use weir_store::{Lake, Latencies, Rows};
 
-use crate::hub::{Hub, News};
+use crate::hub::{Hub, News, Subject};
 use pending::{Columns, Pending};
 
 /// The way to the settler.
@@ -53,7 +53,7 @@ pub(crate) enum Task {
     /// Bring what queries see up to date with what has arrived.
     Refresh(oneshot::Sender<()>),
     /// Start a tail.
-    Subscribe(oneshot::Sender<mpsc::Receiver<News>>),
+    Subscribe(Subject, oneshot::Sender<mpsc::Receiver<News>>),
     /// Tell the tails something.
     Tell(News),
     /// Settle everything at once, without waiting: the collector is stopping.
@@ -131,8 +131,8 @@ impl Settler {
                     self.show_all(pending);
                     let _ = done.send(());
                 }
-                Task::Subscribe(reply) => {
-                    let _ = reply.send(self.hub.subscribe());
+                Task::Subscribe(about, reply) => {
+                    let _ = reply.send(self.hub.subscribe(about));
                 }
                 Task::Tell(news) => self.hub.publish(&news),
                 Task::Finish(done) => {
@@ -171,10 +171,13 @@ impl Settler {
             self.joiner.cover(&batch.node, batch.run, span);
         }
         let mut next = Pending::new(position, now_ns, batch, &Columns { cluster: self.cluster.clone() });
-        for row in next.rows.iter_mut().chain(&mut next.started) {
+        let is_told_only = |row: &FlowRow| row.seen.flow.report == Report::Start;
+        let reports = next.rows.iter_mut().chain(&mut next.started).map(|row| (is_told_only(row), row));
+        let carriers = next.requests.iter_mut().map(|row| (false, &mut row.flow));
+        for (is_told_only, row) in reports.chain(carriers) {
             let arrival = self.joiner.arrive(row, now_ns);
             row.connection = Some(arrival.connection);
-            if arrival.may_be_stored && row.seen.flow.report != Report::Start {
+            if arrival.may_be_stored && !is_told_only {
                 unsure.push((arrival.connection, row.seen.flow.clone()));
             }
         }
@@ -209,11 +212,22 @@ impl Settler {
 
     /// Puts a batch where queries see it, as it stands now.
     fn show(&mut self, next: &Pending) {
-        let mut rows = next.table_rows();
-        for row in &mut rows.flows {
-            self.joiner.settle(row, &*self.snapshot, Finality::Provisional);
-        }
+        let rows = self.settled_rows(next, Finality::Provisional);
         self.lake.put(next.position, &rows);
+    }
+
+    /// The rows of a batch with what their connections show by now.
+    fn settled_rows(&mut self, next: &Pending, finality: Finality) -> Rows {
+        let mut rows = next.table_rows();
+        let flows = rows.flows.iter_mut().chain(rows.requests.iter_mut().map(|row| &mut row.flow));
+        for row in flows {
+            self.joiner.settle(row, &*self.snapshot, finality);
+        }
+        let mut latencies = Latencies::default();
+        rows.flows.iter().for_each(|row| latencies.add_flow(row));
+        rows.requests.iter().for_each(|row| latencies.add_request(row));
+        rows.latency = latencies.into_rows();
+        rows
     }
 
     fn show_all(&mut self, pending: &VecDeque<Pending>) {
@@ -234,13 +248,13 @@ impl Settler {
     }
 
     fn settle(&mut self, next: &Pending) {
-        let mut rows = next.table_rows();
-        for row in &mut rows.flows {
-            self.joiner.settle(row, &*self.snapshot, Finality::Final);
-        }
+        let rows = self.settled_rows(next, Finality::Final);
         if self.hub.is_heard() {
             for row in &rows.flows {
                 self.hub.publish(&News::Row(Arc::new(row.clone())));
+            }
+            for row in &rows.requests {
+                self.hub.publish(&News::Request(Arc::new(row.clone())));
             }
         }
         self.lake.put(next.position, &rows);

@@ -1,11 +1,15 @@
 //! Batches as messages and back: on a stream with its dictionary, or alone for the journal.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use prost::Message as _;
-use weir_model::{Batch, RunId, Timestamp};
+use weir_model::{AttributedFlow, AttributedRequest, Batch, RunId, Timestamp};
 
 use crate::dictionary::EntryError;
 use crate::names::Malformed;
 use crate::record::{decode_flow, encode_flow};
+use crate::request::{decode_request, encode_request};
 use crate::watch::{coverage_from_wire, coverage_to_wire, loss_from_wire, loss_to_wire};
 use crate::{DictionaryDecoder, DictionaryEncoder, DictionaryFull, v1};
 
@@ -50,13 +54,12 @@ pub fn encode_batch(batch: &Batch, names: &mut DictionaryEncoder) -> Result<v1::
 }
 
 fn encode_with(batch: &Batch, names: &mut DictionaryEncoder) -> Result<v1::Batch, DictionaryFull> {
-    let base = batch.flows.first().map_or(Timestamp(0), |f| f.flow.first_ts);
-    let mut previous = 0;
-    let mut flows = Vec::with_capacity(batch.flows.len());
-    for flow in &batch.flows {
-        flows.push(encode_flow(flow, base, previous, names)?);
-        previous = flow.flow.id.0;
-    }
+    let first = batch.flows.first().or_else(|| batch.requests.first().map(|request| &*request.flow));
+    let base = first.map_or(Timestamp(0), |seen| seen.flow.first_ts);
+    let flows = encode_flows(batch.flows.iter(), base, names)?;
+    let carriers = Carriers::of(&batch.requests);
+    let request_flows = encode_flows(carriers.flows.iter().copied(), base, names)?;
+    let requests = batch.requests.iter().zip(carriers.of_requests);
     Ok(v1::Batch {
         node: batch.node.to_string(),
         run: batch.run.0.to_be_bytes().to_vec(),
@@ -67,28 +70,82 @@ fn encode_with(batch: &Batch, names: &mut DictionaryEncoder) -> Result<v1::Batch
         flows,
         coverage: batch.coverage.iter().map(coverage_to_wire).collect(),
         losses: batch.losses.iter().map(loss_to_wire).collect(),
+        request_flows,
+        requests: requests.map(|(seen, flow)| encode_request(&seen.request, flow, base)).collect(),
     })
+}
+
+fn encode_flows<'a>(
+    flows: impl Iterator<Item = &'a AttributedFlow>,
+    base: Timestamp,
+    names: &mut DictionaryEncoder,
+) -> Result<Vec<v1::FlowRecord>, DictionaryFull> {
+    let mut previous = 0;
+    let mut records = Vec::new();
+    for seen in flows {
+        records.push(encode_flow(seen, base, previous, names)?);
+        previous = seen.flow.id.0;
+    }
+    Ok(records)
+}
+
+/// The flows that carried requests, each once.
+struct Carriers<'a> {
+    flows: Vec<&'a AttributedFlow>,
+    /// For each request the place of its flow among them.
+    of_requests: Vec<u32>,
+}
+
+impl<'a> Carriers<'a> {
+    fn of(requests: &'a [AttributedRequest]) -> Self {
+        let mut known = HashMap::new();
+        let mut flows = Vec::new();
+        let of_requests = requests.iter().map(|seen| {
+            *known.entry(Arc::as_ptr(&seen.flow)).or_insert_with(|| {
+                flows.push(&*seen.flow);
+                flows.len() as u32 - 1
+            })
+        });
+        Self { of_requests: of_requests.collect(), flows }
+    }
 }
 
 /// Reads a batch of a stream. Its entries count even where the batch is refused.
 pub fn decode_batch(message: v1::Batch, names: &mut DictionaryDecoder) -> Result<Batch, DecodeError> {
     names.read(message.epoch, message.entries)?;
     let base = Timestamp(message.base_time_ns);
-    let mut previous = 0;
-    let mut flows = Vec::with_capacity(message.flows.len());
-    for (index, record) in message.flows.into_iter().enumerate() {
-        let flow = decode_flow(record, index, base, previous, names)?;
-        previous = flow.flow.id.0;
-        flows.push(flow);
-    }
+    let flows = decode_flows(message.flows, base, names)?;
+    let carriers: Vec<_> = decode_flows(message.request_flows, base, names)?.into_iter().map(Arc::new).collect();
+    let request = |record: v1::RequestRecord| {
+        let number = record.flow;
+        let carrier = carriers.get(number as usize).ok_or_else(|| Malformed::new("request.flow", &number))?;
+        Ok::<_, Malformed>(AttributedRequest { flow: Arc::clone(carrier), request: decode_request(record, base)? })
+    };
+    let requests = message.requests.into_iter().map(request).collect::<Result<_, _>>()?;
     Ok(Batch {
         node: message.node.into(),
         run: run_from_wire(&message.run)?,
         sequence: message.sequence,
         flows,
+        requests,
         coverage: message.coverage.into_iter().map(coverage_from_wire).collect::<Result<_, _>>()?,
         losses: message.losses.into_iter().map(loss_from_wire).collect::<Result<_, _>>()?,
     })
+}
+
+fn decode_flows(
+    records: Vec<v1::FlowRecord>,
+    base: Timestamp,
+    names: &DictionaryDecoder,
+) -> Result<Vec<AttributedFlow>, DecodeError> {
+    let mut previous = 0;
+    let mut flows = Vec::with_capacity(records.len());
+    for (index, record) in records.into_iter().enumerate() {
+        let seen = decode_flow(record, index, base, previous, names)?;
+        previous = seen.flow.id.0;
+        flows.push(seen);
+    }
+    Ok(flows)
 }
 
 /// Writes a batch with all its names, to be read without any stream.

@@ -174,7 +174,8 @@ pub(crate) enum EntryError {
 /// How many different names a batch uses: what a dictionary must have room for to hold it.
 pub fn names_in(batch: &Batch) -> usize {
     let mut names = HashSet::new();
-    for flow in &batch.flows {
+    let carriers = batch.requests.iter().map(|request| &*request.flow);
+    for flow in batch.flows.iter().chain(carriers) {
         names.insert(Name::Tap(Arc::clone(&flow.tap)));
         names.insert(Name::Endpoint(Arc::clone(&flow.src)));
         names.insert(Name::Endpoint(Arc::clone(&flow.dst)));

@@ -5,14 +5,15 @@
 
 mod batch;
 mod dictionary;
-mod flow;
+mod flat;
 mod names;
 mod record;
+mod request;
 mod watch;
 
 pub use batch::{DecodeError, decode_batch, decode_stored, encode_batch, encode_stored, run_from_wire};
 pub use dictionary::{DictionaryDecoder, DictionaryEncoder, DictionaryFull, names_in};
-pub use flow::{flow_from_record, record_from_flow};
+pub use flat::{flow_from_record, record_from_flow, record_from_request, request_from_record};
 pub use names::Malformed;
 pub use watch::{coverage_from_wire, coverage_to_wire, loss_from_wire, loss_to_wire};
 

@@ -13,24 +13,24 @@ use crate::{DecodeError, DictionaryDecoder, DictionaryEncoder, DictionaryFull, v
 
 const REPORTS: &[Report] = &[Report::Start, Report::Window, Report::End];
 
-fn index_of<T: PartialEq>(all: &[T], value: &T) -> u32 {
+pub(crate) fn index_of<T: PartialEq>(all: &[T], value: &T) -> u32 {
     all.iter().position(|v| v == value).unwrap_or_default() as u32
 }
 
-fn value_at<T: Copy>(all: &[T], index: u32, field: &'static str) -> Result<T, Malformed> {
+pub(crate) fn value_at<T: Copy>(all: &[T], index: u32, field: &'static str) -> Result<T, Malformed> {
     all.get(index as usize).copied().ok_or_else(|| Malformed::new(field, &index))
 }
 
-fn narrow<N: TryFrom<u32>>(value: u32, field: &'static str) -> Result<N, Malformed> {
+pub(crate) fn narrow<N: TryFrom<u32>>(value: u32, field: &'static str) -> Result<N, Malformed> {
     N::try_from(value).map_err(|_| Malformed::new(field, &value))
 }
 
 /// Nanoseconds between two times, modulo 2^64: [`moved`] finds back whatever the two are.
-const fn span(from: Timestamp, to: Timestamp) -> i64 {
+pub(crate) const fn span(from: Timestamp, to: Timestamp) -> i64 {
     to.0.wrapping_sub(from.0)
 }
 
-const fn moved(time: Timestamp, nanos: i64) -> Timestamp {
+pub(crate) const fn moved(time: Timestamp, nanos: i64) -> Timestamp {
     Timestamp(time.0.wrapping_add(nanos))
 }
 

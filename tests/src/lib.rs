@@ -3,7 +3,7 @@
 //! Nothing here is part of a program.
 
 pub mod examples;
-pub mod flow_proto;
+pub mod flat_proto;
 pub mod programs;
 pub mod recorded;
 pub mod tables_page;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use weir_capture::{CaptureFile, FileError};
 use weir_cluster::{OwnerCandidates, Snapshot, settle_owners};
-use weir_flow::{FlowSink, Tracker, TrackerConfig};
-use weir_model::{Coverage, EndReason, Flow, PodRef, Tap, TapRole, Timestamp};
+use weir_flow::{FlowSink, L7Config, L7Level, NoRoom, Tracker, TrackerConfig};
+use weir_model::{Coverage, EndReason, Flow, PodRef, Request, Tap, TapRole, Timestamp};
 
 use super::{TapSource, TapSpec};
 
@@ -108,7 +108,8 @@ impl Recording {
     fn look_through(&mut self, path: PathBuf, snapshot: &Snapshot, node: &str) -> Result<(), FileError> {
         let mut file = CaptureFile::open(&path)?;
         let mut narrowing = Narrowing { candidates: &mut self.candidates, snapshot, node };
-        let mut tracker = Tracker::new(TrackerConfig { window_ns: None, ..TrackerConfig::default() });
+        let l7 = L7Config { level: L7Level::Off, ..L7Config::default() };
+        let mut tracker = Tracker::new(TrackerConfig { window_ns: None, l7, ..TrackerConfig::default() });
         let mut span: Option<(Timestamp, Timestamp)> = None;
         while let Ok(Some(frame)) = file.next_frame() {
             span = Some(span.map_or((frame.time, frame.time), |(a, b)| (a.min(frame.time), b.max(frame.time))));
@@ -132,6 +133,10 @@ struct Narrowing<'a> {
 impl FlowSink for Narrowing<'_> {
     fn offer(&mut self, flow: Flow) -> Result<(), Flow> {
         self.candidates.narrow(&flow, self.snapshot, Some(self.node));
+        Ok(())
+    }
+
+    fn request(&mut self, _: Flow, _: Request) -> Result<(), NoRoom> {
         Ok(())
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use weir_model::tables::{CoverageRow, LossRow};
-use weir_model::{Batch, FlowRow, Report};
+use weir_model::tables::{CoverageRow, LossRow, RequestRow};
+use weir_model::{AttributedFlow, AttributedRequest, Batch, FlowRow, Report};
 use weir_store::Rows;
 
 /// What the collector adds to every row.
@@ -19,25 +19,35 @@ pub(super) struct Pending {
     pub(super) rows: Vec<FlowRow>,
     /// Flows that have just begun: for tails only.
     pub(super) started: Vec<FlowRow>,
+    /// Requests to be stored.
+    pub(super) requests: Vec<RequestRow>,
     losses: Vec<LossRow>,
     coverage: Vec<CoverageRow>,
 }
 
 impl Pending {
     pub(super) fn new(position: u64, arrived_ns: i64, batch: &Batch, columns: &Columns) -> Self {
-        let row = |seen: &weir_model::AttributedFlow| FlowRow {
+        let row = |seen: &AttributedFlow| FlowRow {
             cluster: columns.cluster.clone(),
             node: Some(Arc::clone(&batch.node)),
             run: Some(batch.run),
             ..FlowRow::alone(seen.clone())
         };
         let (started, rows) = batch.flows.iter().map(row).partition(|row| row.seen.flow.report == Report::Start);
-        Self { position, arrived_ns, rows, started, losses: losses(batch), coverage: coverage(batch) }
+        let request = |seen: &AttributedRequest| RequestRow { flow: row(&seen.flow), request: seen.request.clone() };
+        let requests = batch.requests.iter().map(request).collect();
+        Self { position, arrived_ns, rows, started, requests, losses: losses(batch), coverage: coverage(batch) }
     }
 
-    /// The rows of this entry for every table.
+    /// The rows of this entry for every table, but for what is measured of them when they are settled.
     pub(super) fn table_rows(&self) -> Rows {
-        Rows { flows: self.rows.clone(), losses: self.losses.clone(), coverage: self.coverage.clone() }
+        Rows {
+            flows: self.rows.clone(),
+            requests: self.requests.clone(),
+            latency: Vec::new(),
+            losses: self.losses.clone(),
+            coverage: self.coverage.clone(),
+        }
     }
 }
 

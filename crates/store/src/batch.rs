@@ -4,12 +4,15 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Int32Builder, Int64Builder, ListBuilder, RecordBatch, StringArray, StringBuilder,
-    StructBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, BinaryBuilder, BooleanBuilder, Int32Builder, Int64Builder, ListBuilder, RecordBatch, StringArray,
+    StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
-use weir_model::tables::{COVERAGE, CoverageRow, FLOWS, LOSSES, LossRow};
+use weir_model::tables::{COVERAGE, CoverageRow, FLOWS, LATENCY, LOSSES, LatencyRow, LossRow, REQUESTS, RequestRow};
+
 use weir_model::{Column, ColumnType, FlowRow, Table, Timestamp, Value};
+
+use crate::shape::TABLES;
 
 const NANOS_PER_HOUR: i64 = 3_600_000_000_000;
 
@@ -18,6 +21,10 @@ const NANOS_PER_HOUR: i64 = 3_600_000_000_000;
 pub struct Rows {
     /// Rows of `flows`.
     pub flows: Vec<FlowRow>,
+    /// Rows of `requests`.
+    pub requests: Vec<RequestRow>,
+    /// Rows of `latency`.
+    pub latency: Vec<LatencyRow>,
     /// Rows of `losses`.
     pub losses: Vec<LossRow>,
     /// Rows of `coverage`; each must have its end.
@@ -27,7 +34,8 @@ pub struct Rows {
 impl Rows {
     /// How many rows there are in all.
     pub fn len(&self) -> usize {
-        self.flows.len() + self.losses.len() + self.coverage.len()
+        let measured = self.flows.len() + self.requests.len() + self.latency.len();
+        measured + self.losses.len() + self.coverage.len()
     }
 
     /// Whether there are none.
@@ -36,9 +44,14 @@ impl Rows {
     }
 
     /// One batch for each table in the order of [`crate::shape::SHAPES`], with the schemas of these.
-    pub(crate) fn batches(&self, [flows, losses, coverage]: [&SchemaRef; 3]) -> [RecordBatch; 3] {
+    pub(crate) fn batches(
+        &self,
+        [flows, requests, latency, losses, coverage]: [&SchemaRef; TABLES],
+    ) -> [RecordBatch; TABLES] {
         [
             batch(&FLOWS, flows, &self.flows, |row| row.seen.flow.window_start),
+            batch(&REQUESTS, requests, &self.requests, |row| row.request.ts),
+            batch(&LATENCY, latency, &self.latency, |row| row.window_start),
             batch(&LOSSES, losses, &self.losses, |row| row.loss.from_ts),
             batch(&COVERAGE, coverage, &self.coverage, |row| row.coverage.from_ts),
         ]
@@ -85,6 +98,7 @@ enum Builder {
     IntList(ListBuilder<Int32Builder>),
     Tunnels(ListBuilder<StructBuilder>),
     Icmps(ListBuilder<StructBuilder>),
+    Bytes(BinaryBuilder),
 }
 
 impl Builder {
@@ -101,6 +115,7 @@ impl Builder {
             ColumnType::IntList => Self::IntList(ListBuilder::new(Int32Builder::new()).with_field(element(kind))),
             ColumnType::Tunnels => Self::Tunnels(structs(kind)),
             ColumnType::Icmps => Self::Icmps(structs(kind)),
+            ColumnType::Bytes => Self::Bytes(BinaryBuilder::new()),
         }
     }
 
@@ -155,6 +170,8 @@ impl Builder {
                 to.append(true);
             }
             (Self::Tunnels(to) | Self::Icmps(to), _) => to.append_null(),
+            (Self::Bytes(to), Value::Bytes(bytes)) => to.append_value(bytes),
+            (Self::Bytes(to), _) => to.append_null(),
         }
     }
 
@@ -168,6 +185,7 @@ impl Builder {
             Self::TextList(mut from) => Arc::new(from.finish()),
             Self::IntList(mut from) => Arc::new(from.finish()),
             Self::Tunnels(mut from) | Self::Icmps(mut from) => Arc::new(from.finish()),
+            Self::Bytes(mut from) => Arc::new(from.finish()),
         }
     }
 }

@@ -68,6 +68,7 @@ impl LakeTable {
         }
         let version = self.version()?;
         let sorted = self.shape.sorted(&self.schema, &batches).map_err(StoreError::rows("sort", self.shape.name))?;
+        let sorted = self.shape.folded(sorted).map_err(StoreError::rows("merge", self.shape.name))?;
         let rows = sorted.num_rows();
         let actions =
             self.write_files(&version.table, sorted).await.map_err(StoreError::table("write", self.shape.name))?;

@@ -1,5 +1,5 @@
-//! Compaction: the small files of a closed hour become few large ones, sorted. Rows do not change. The rewriting runs
-//! beside commits; only the exchange of the files waits for them.
+//! Compaction: the small files of a closed hour become few large ones, sorted. What rows say does not change: those that
+//! may be merged are. The rewriting runs beside commits; only the exchange of the files waits for them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroU64;
@@ -78,7 +78,9 @@ impl Inner {
             .with_writer_properties(table.shape.writer_properties(count))
             .with_target_file_size(NonZeroU64::new(self.options.file_bytes).map_or(1, NonZeroU64::get));
         while let Some(batch) = batches.next().await {
-            writer.write(batch.map_err(failed())?).await.map_err(written())?;
+            let batch = table.shape.folded(batch.map_err(failed())?);
+            let batch = batch.map_err(StoreError::rows("merge", table.shape.name))?;
+            writer.write(batch).await.map_err(written())?;
         }
         let mut adds = writer.flush().await.map_err(written())?;
         for add in &mut adds {

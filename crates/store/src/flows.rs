@@ -1,4 +1,4 @@
-//! Questions that programs ask of `flows`: rows as records, and the primary legs of connections.
+//! Questions that programs ask: rows of `flows` and `requests` as records, and the primary legs of connections.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,24 +8,29 @@ use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::{StreamExt, TryStreamExt};
-use weir_model::tables::{FLOWS, PARTITION};
-use weir_model::{ConnectionId, FlowId, Record, Timestamp, Value};
+use weir_model::tables::{FLOWS, PARTITION, REQUESTS};
+use weir_model::{Column, ConnectionId, FlowId, Record, Timestamp, Value};
 
 use crate::lake::Lake;
 use crate::record::records;
 use crate::session::execute;
 use crate::{QueryError, QueryLimits};
 
-/// The time of a row: its first packet.
-const TIME: &str = "first_ts";
-
-/// Which rows are wanted, by the packet time of their first packet. They come in ascending order either way.
+/// Which rows are wanted, by packet time. They come in ascending order either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The first so many.
     First(usize),
     /// The last so many.
     Last(usize),
+}
+
+/// A table whose rows have a time.
+#[derive(Clone, Copy)]
+struct Timed {
+    table: &'static str,
+    columns: &'static [Column],
+    time: &'static str,
 }
 
 /// The leg that stands for a connection, as it is stored.
@@ -48,19 +53,40 @@ pub struct StoredPrimary {
 }
 
 impl Lake {
-    /// Rows of `flows` for which `where_sql` (a boolean SQL expression; `None` = all rows) is true, ordered by packet time.
+    /// Rows of `flows` for which `where_sql` (a boolean SQL expression; `None` = all rows) is true, ordered by the packet
+    /// time of their first packet.
     pub async fn flows(
         &self,
         where_sql: Option<&str>,
         order: Order,
         limits: QueryLimits,
     ) -> Result<Vec<Record>, QueryError> {
+        self.rows(Timed { table: FLOWS.name, columns: FLOWS.columns, time: "first_ts" }, where_sql, order, limits).await
+    }
+
+    /// Rows of `requests`, in the same way, ordered by the time of their first byte.
+    pub async fn requests(
+        &self,
+        where_sql: Option<&str>,
+        order: Order,
+        limits: QueryLimits,
+    ) -> Result<Vec<Record>, QueryError> {
+        self.rows(Timed { table: REQUESTS.name, columns: REQUESTS.columns, time: "ts" }, where_sql, order, limits).await
+    }
+
+    async fn rows(
+        &self,
+        of: Timed,
+        where_sql: Option<&str>,
+        order: Order,
+        limits: QueryLimits,
+    ) -> Result<Vec<Record>, QueryError> {
         let where_sql = where_sql.map(str::to_owned);
         let memory_bytes = limits.memory_bytes;
-        let plan = move |context| async move { ordered(&context, where_sql.as_deref(), order, memory_bytes).await };
+        let plan = move |context| async move { ordered(&context, of, where_sql.as_deref(), order, memory_bytes).await };
         let (_, batches) = self.ask(limits, plan).await?;
         let batches: Vec<_> = batches.try_collect().await?;
-        let mut rows: Vec<_> = batches.iter().flat_map(|batch| records(FLOWS.columns, batch)).collect();
+        let mut rows: Vec<_> = batches.iter().flat_map(|batch| records(of.columns, batch)).collect();
         if matches!(order, Order::Last(_)) {
             rows.reverse();
         }
@@ -128,6 +154,7 @@ impl StoredPrimary {
 /// rows are read only from there on.
 async fn ordered(
     context: &SessionContext,
+    of: Timed,
     where_sql: Option<&str>,
     order: Order,
     memory_bytes: usize,
@@ -137,16 +164,16 @@ async fn ordered(
         Order::First(wanted) => (wanted, true),
         Order::Last(wanted) => (wanted, false),
     };
-    let mut rows = context.table(FLOWS.name).await.map_err(planning)?;
+    let mut rows = context.table(of.table).await.map_err(planning)?;
     if let Some(where_sql) = where_sql {
         let condition = rows.parse_sql_expr(where_sql).map_err(planning)?;
         rows = rows.filter(condition).map_err(planning)?;
     }
-    let by_time = || col(TIME).sort(ascending, false);
-    let times = rows.clone().select(vec![col(TIME)]).and_then(|times| times.sort(vec![by_time()]));
+    let by_time = || col(of.time).sort(ascending, false);
+    let times = rows.clone().select(vec![col(of.time)]).and_then(|times| times.sort(vec![by_time()]));
     let innermost = times.and_then(|times| times.limit(wanted.saturating_sub(1), Some(1))).map_err(planning)?;
     if let Some(time) = single(innermost, memory_bytes).await? {
-        let bound = if ascending { col(TIME).lt_eq(time) } else { col(TIME).gt_eq(time) };
+        let bound = if ascending { col(of.time).lt_eq(time) } else { col(of.time).gt_eq(time) };
         rows = rows.filter(bound).map_err(planning)?;
     }
     let keys = vec![by_time(), col("node").sort(ascending, false), col("flow_id").sort(ascending, false)];

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::maintain::Vacuumed;
-use crate::shape::SHAPES;
+use crate::shape::{SHAPES, Shape, TABLES};
 use crate::table::{LakeTable, TableRef};
 use crate::workers::Workers;
 use crate::{Rows, StoreError};
@@ -60,6 +60,10 @@ impl Default for LakeOptions {
 pub struct TablePositions {
     /// Of `flows`.
     pub flows: u64,
+    /// Of `requests`.
+    pub requests: u64,
+    /// Of `latency`.
+    pub latency: u64,
     /// Of `losses`.
     pub losses: u64,
     /// Of `coverage`.
@@ -69,7 +73,7 @@ pub struct TablePositions {
 impl TablePositions {
     /// The position that every table has reached.
     pub fn min(&self) -> u64 {
-        self.flows.min(self.losses).min(self.coverage)
+        self.flows.min(self.requests).min(self.latency).min(self.losses).min(self.coverage)
     }
 }
 
@@ -84,7 +88,7 @@ pub(crate) struct Inner {
     pub(crate) dir: PathBuf,
     pub(crate) options: LakeOptions,
     /// In the order of [`SHAPES`].
-    pub(crate) tables: [TableRef; 3],
+    pub(crate) tables: [TableRef; TABLES],
     pub(crate) is_writable: bool,
     /// Held by whoever adds a version to a table, so that a table's position is always that of its newest version.
     pub(crate) writing: Mutex<()>,
@@ -100,22 +104,28 @@ impl Lake {
     /// tables of an older version lack; refuses tables of a newer one. There must be one writer.
     pub async fn open(dir: &Path, options: LakeOptions) -> Result<Self, StoreError> {
         fs::create_dir_all(dir).map_err(|source| StoreError::Folder { path: dir.to_owned(), source })?;
-        let [flows, losses, coverage] = &SHAPES;
+        let open = async |shape: &'static Shape| LakeTable::open(dir, shape, &options).await.map(Arc::new);
+        let [flows, requests, latency, losses, coverage] = &SHAPES;
         let tables = [
-            Arc::new(LakeTable::open(dir, flows, &options).await?),
-            Arc::new(LakeTable::open(dir, losses, &options).await?),
-            Arc::new(LakeTable::open(dir, coverage, &options).await?),
+            open(flows).await?,
+            open(requests).await?,
+            open(latency).await?,
+            open(losses).await?,
+            open(coverage).await?,
         ];
         Self::new(dir, options, tables, true)
     }
 
     /// Opens the lake in `dir` as it is now, for reading; also one of a newer version. Tables that do not exist are empty.
     pub async fn open_read_only(dir: &Path) -> Result<Self, StoreError> {
-        let [flows, losses, coverage] = &SHAPES;
+        let open = async |shape: &'static Shape| LakeTable::open_read_only(dir, shape).await.map(Arc::new);
+        let [flows, requests, latency, losses, coverage] = &SHAPES;
         let tables = [
-            Arc::new(LakeTable::open_read_only(dir, flows).await?),
-            Arc::new(LakeTable::open_read_only(dir, losses).await?),
-            Arc::new(LakeTable::open_read_only(dir, coverage).await?),
+            open(flows).await?,
+            open(requests).await?,
+            open(latency).await?,
+            open(losses).await?,
+            open(coverage).await?,
         ];
         if !tables.iter().any(|table| table.exists()) {
             return Err(StoreError::NoLake(dir.to_owned()));
@@ -125,8 +135,9 @@ impl Lake {
 
     /// The journal position up to which each table lacks nothing.
     pub fn positions(&self) -> TablePositions {
-        let [flows, losses, coverage] = self.inner.tables.each_ref().map(|table| table.read().covered);
-        TablePositions { flows, losses, coverage }
+        let covered = self.inner.tables.each_ref().map(|table| table.read().covered);
+        let [flows, requests, latency, losses, coverage] = covered;
+        TablePositions { flows, requests, latency, losses, coverage }
     }
 
     /// Puts the rows of one journal entry into the live tail, where queries see them at once. The same position again
@@ -144,7 +155,12 @@ impl Lake {
         self.inner.tables.iter().map(|table| table.read().tail.rows()).sum()
     }
 
-    fn new(dir: &Path, options: LakeOptions, tables: [TableRef; 3], is_writable: bool) -> Result<Self, StoreError> {
+    fn new(
+        dir: &Path,
+        options: LakeOptions,
+        tables: [TableRef; TABLES],
+        is_writable: bool,
+    ) -> Result<Self, StoreError> {
         let start = |name, threads| {
             Workers::start(name, threads).map_err(|source| StoreError::Folder { path: dir.to_owned(), source })
         };

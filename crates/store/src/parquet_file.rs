@@ -54,4 +54,12 @@ impl Shape {
         let order = lexsort_to_indices(&keys.collect::<Vec<_>>(), None)?;
         take_record_batch(&all, &order)
     }
+
+    /// With rows merged where the table's may be.
+    pub(crate) fn folded(&self, rows: RecordBatch) -> Result<RecordBatch, ArrowError> {
+        match self.fold {
+            Some(fold) => fold(&rows),
+            None => Ok(rows),
+        }
+    }
 }

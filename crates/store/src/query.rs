@@ -44,7 +44,7 @@ pub type RowStream = BoxStream<'static, Result<RecordBatch, QueryError>>;
 const QUEUE: usize = 4;
 
 impl Lake {
-    /// Answers one SQL query over `flows`, `losses` and `coverage` as they are now: committed rows and the live tail.
+    /// Answers one SQL query over the tables as they are now: committed rows and the live tail.
     pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<(SchemaRef, RowStream), QueryError> {
         let sql = sql.to_owned();
         self.ask(limits, move |context| async move { plan(&context, &sql).await }).await

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
+    StructArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use weir_model::{Column, ColumnType, Icmp, Record, Timestamp, Tunnel, TunnelKind, Value};
@@ -31,6 +31,7 @@ enum Reader<'a> {
     IntList(&'a ListArray),
     Tunnels(&'a ListArray),
     Icmps(&'a ListArray),
+    Bytes(&'a BinaryArray),
 }
 
 impl<'a> Reader<'a> {
@@ -47,6 +48,7 @@ impl<'a> Reader<'a> {
             ColumnType::IntList => array.as_list_opt().map(Self::IntList),
             ColumnType::Tunnels => array.as_list_opt().map(Self::Tunnels),
             ColumnType::Icmps => array.as_list_opt().map(Self::Icmps),
+            ColumnType::Bytes => array.as_binary_opt().map(Self::Bytes),
         };
         reader.unwrap_or(Self::Null)
     }
@@ -70,6 +72,9 @@ impl<'a> Reader<'a> {
                 present(*array, row).map(|row| array.value(row)).into_value(|items| tunnels(&items))
             }
             Self::Icmps(array) => present(*array, row).map(|row| array.value(row)).into_value(|items| messages(&items)),
+            Self::Bytes(array) => present(*array, row)
+                .map(|row| array.value(row).to_vec())
+                .into_value(|bytes| Value::Bytes(Cow::Owned(bytes))),
         }
     }
 }

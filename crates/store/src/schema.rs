@@ -83,6 +83,7 @@ fn delta_type(kind: ColumnType) -> DataType {
         ColumnType::IntList => list(DataType::INTEGER),
         ColumnType::Tunnels => list_of([("type", DataType::STRING), ("id", DataType::LONG)]),
         ColumnType::Icmps => list_of([("type", DataType::INTEGER), ("code", DataType::INTEGER)]),
+        ColumnType::Bytes => DataType::BINARY,
     }
 }
 

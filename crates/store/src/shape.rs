@@ -1,7 +1,12 @@
-//! What the store must know of each table beyond its columns: how rows are sorted, and which columns are looked up.
+//! What the store must know of each table beyond its columns: how rows are sorted, which columns are looked up, and
+//! whether rows may be merged.
 
-use weir_model::tables::{COVERAGE, FLOWS, LOSSES};
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use weir_model::tables::{COVERAGE, FLOWS, LATENCY, LOSSES, REQUESTS};
 use weir_model::{Column, ColumnType};
+
+use crate::latency;
 
 /// A table of the lake.
 #[derive(Debug)]
@@ -18,10 +23,18 @@ pub(crate) struct Shape {
     pub(crate) blooms: &'static [&'static str],
     /// Columns whose least and greatest value of each file is in the table's log.
     pub(crate) statistics: &'static [&'static str],
+    /// Makes one row of those that may be merged; `None` = rows stay as they are.
+    pub(crate) fold: Option<Fold>,
 }
 
+/// Makes one row of rows that may be merged.
+pub(crate) type Fold = fn(&RecordBatch) -> Result<RecordBatch, ArrowError>;
+
+/// How many tables there are.
+pub(crate) const TABLES: usize = 5;
+
 /// Every table, in the order of [`weir_model::tables::all`].
-pub(crate) static SHAPES: [Shape; 3] = [
+pub(crate) static SHAPES: [Shape; TABLES] = [
     Shape {
         name: FLOWS.name,
         doc: FLOWS.doc,
@@ -42,6 +55,46 @@ pub(crate) static SHAPES: [Shape; 3] = [
             "service_namespace",
             "service_name",
         ],
+        fold: None,
+    },
+    Shape {
+        name: REQUESTS.name,
+        doc: REQUESTS.doc,
+        columns: REQUESTS.columns,
+        sort: &["dst_namespace", "dst_name", "l7", "host", "src_namespace", "src_name", "ts"],
+        blooms: &["connection_id", "src_name", "dst_name", "request_id"],
+        statistics: &[
+            "ts",
+            "node",
+            "l7",
+            "host",
+            "qname",
+            "sni",
+            "src_namespace",
+            "src_name",
+            "dst_namespace",
+            "dst_name",
+            "service_namespace",
+            "service_name",
+        ],
+        fold: None,
+    },
+    Shape {
+        name: LATENCY.name,
+        doc: LATENCY.doc,
+        columns: LATENCY.columns,
+        sort: &["measure", "dst_namespace", "dst_name", "src_namespace", "src_name", "window_start"],
+        blooms: &[],
+        statistics: &[
+            "window_start",
+            "node",
+            "measure",
+            "src_namespace",
+            "dst_namespace",
+            "service_namespace",
+            "service_name",
+        ],
+        fold: Some(latency::fold),
     },
     Shape {
         name: LOSSES.name,
@@ -50,6 +103,7 @@ pub(crate) static SHAPES: [Shape; 3] = [
         sort: &["node", "from_ts"],
         blooms: &[],
         statistics: &["from_ts", "to_ts", "node"],
+        fold: None,
     },
     Shape {
         name: COVERAGE.name,
@@ -58,13 +112,15 @@ pub(crate) static SHAPES: [Shape; 3] = [
         sort: &["node", "namespace", "name", "from_ts"],
         blooms: &[],
         statistics: &["from_ts", "to_ts", "node", "namespace", "name"],
+        fold: None,
     },
 ];
 
 impl Shape {
     /// Whether a column's values are mostly different in each row, so that a dictionary of them would only cost.
     pub(crate) fn is_mostly_unique(column: &Column) -> bool {
-        column.kind == ColumnType::Time || matches!(column.name, "flow_id" | "connection_id")
+        column.kind == ColumnType::Time
+            || matches!(column.name, "flow_id" | "connection_id" | "request_id" | "histogram")
     }
 }
 

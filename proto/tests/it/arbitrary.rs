@@ -7,25 +7,102 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use weir_model::tables::RequestRow;
 use weir_model::{
-    AttributedFlow, Batch, ConnectionId, Counters, Coverage, EndReason, Endpoint, EndpointKind, Flow, FlowId, FlowRow,
-    Icmp, InitiatorBy, Leg, Loss, LossStage, Nat, Outcome, PerDirection, PodRef, Protocol, Report, RunId, Service,
-    ServiceMethod, ServiceRef, ServiceType, Tap, TapRole, Tcp, TcpFlags, TcpState, Timestamp, Tunnel, TunnelKind,
-    Tuple,
+    AttributedFlow, AttributedRequest, Batch, ConnectionId, Counters, Coverage, Dns, DnsKind, EndReason, Endpoint,
+    EndpointKind, Exchange, Flow, FlowId, FlowRow, Http, HttpVersion, Icmp, InitiatorBy, Leg, Loss, LossStage, Nat,
+    Outcome, PerDirection, PodRef, Protocol, Report, Request, RunId, Service, ServiceMethod, ServiceRef, ServiceType,
+    Tap, TapRole, Tcp, TcpFlags, TcpState, Timestamp, Tls, TlsKind, TlsVersion, Tunnel, TunnelKind, Tuple,
 };
 
 /// The most flows of a batch, so that it has no more than 16 names: each flow has up to 4.
 const FLOWS: usize = 4;
 
 pub(crate) fn batch() -> impl Strategy<Value = Batch> {
-    (name(), any::<u128>(), any::<u64>(), flows(), vec(coverage(), 0..3), vec(loss(), 0..3)).prop_map(
-        |(node, run, sequence, flows, coverage, losses)| Batch {
+    let requests = vec((any::<Index>(), request()), 0..4);
+    (name(), any::<u128>(), any::<u64>(), flows(), requests, vec(coverage(), 0..3), vec(loss(), 0..3)).prop_map(
+        |(node, run, sequence, flows, requests, coverage, losses)| Batch {
             node,
             run: RunId(run),
             sequence,
+            requests: carried(&flows, requests),
             flows,
             coverage,
             losses,
+        },
+    )
+}
+
+/// Requests that some of `flows` carried; none without flows.
+fn carried(flows: &[AttributedFlow], requests: Vec<(Index, Request)>) -> Vec<AttributedRequest> {
+    let carriers: Vec<_> = flows.iter().cloned().map(Arc::new).collect();
+    let requests = requests.into_iter().filter(|_| !carriers.is_empty());
+    requests.map(|(carrier, request)| AttributedRequest { flow: Arc::clone(carrier.get(&carriers)), request }).collect()
+}
+
+pub(crate) fn request_row() -> impl Strategy<Value = RequestRow> {
+    (row(), request()).prop_map(|(flow, request)| RequestRow { flow, request })
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let exchange =
+        prop_oneof![dns().prop_map(Exchange::Dns), http().prop_map(Exchange::Http), tls().prop_map(Exchange::Tls),];
+    (time(), option::of(any::<u32>()), option::of(any::<u32>()), exchange)
+        .prop_map(|(ts, first_byte_us, latency_us, exchange)| Request { ts, first_byte_us, latency_us, exchange })
+}
+
+fn said() -> impl Strategy<Value = Option<Box<str>>> + Clone {
+    option::of(".{0,8}".prop_map(Into::into)).boxed()
+}
+
+fn listed() -> impl Strategy<Value = Vec<Box<str>>> {
+    vec("[a-z.]{1,8}".prop_map(Into::into), 0..3)
+}
+
+fn dns() -> impl Strategy<Value = Dns> {
+    let codes = (option::of(any::<u16>()), option::of(any::<u16>()), option::of(any::<u32>()));
+    (select(DnsKind::ALL), said(), codes, listed(), listed()).prop_map(
+        |(kind, qname, (qtype, rcode, ttl_s), answers, additional)| Dns {
+            kind,
+            qname,
+            qtype,
+            rcode,
+            answers,
+            additional,
+            ttl_s,
+        },
+    )
+}
+
+fn http() -> impl Strategy<Value = Http> {
+    let words = (said(), said(), said(), said(), said());
+    let codes = (option::of(any::<u16>()), option::of(any::<u32>()));
+    (select(HttpVersion::ALL), any::<bool>(), words, codes).prop_map(|(version, is_grpc, words, codes)| Http {
+        version,
+        is_grpc,
+        method: words.0,
+        host: words.1,
+        path: words.2,
+        status: codes.0,
+        grpc_status: codes.1,
+        upgrade: words.3,
+        request_id: words.4,
+    })
+}
+
+fn tls() -> impl Strategy<Value = Tls> {
+    let version = || option::of(any::<u16>().prop_map(TlsVersion));
+    let words = (said(), said(), said());
+    (select(TlsKind::ALL), words, listed(), version(), version(), option::of(any::<u16>())).prop_map(
+        |(kind, words, alpn, version_offered, version, cipher)| Tls {
+            kind,
+            sni: words.0,
+            alpn,
+            alpn_selected: words.1,
+            version_offered,
+            version,
+            cipher,
+            ja4: words.2,
         },
     )
 }

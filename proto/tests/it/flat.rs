@@ -2,9 +2,11 @@
 
 use proptest::prelude::*;
 use prost::Message as _;
-use weir_model::tables::FLOWS;
+use weir_model::tables::{FLOWS, REQUESTS};
 use weir_model::{AttributedFlow, ColumnType, FlowRow, PerDirection, Record, TcpFlags, Timestamp, Value};
-use weir_proto::{flow_from_record, record_from_flow, time_from_wire, time_to_wire, v1};
+use weir_proto::{
+    flow_from_record, record_from_flow, record_from_request, request_from_record, time_from_wire, time_to_wire, v1,
+};
 
 use crate::arbitrary;
 use crate::malformed::full_batch;
@@ -24,6 +26,14 @@ fn full_flow() -> AttributedFlow {
 }
 
 proptest! {
+    #[test]
+    fn a_request_comes_out_as_it_went_in(row in arbitrary::request_row()) {
+        let record = REQUESTS.record(&row);
+        let message = request_from_record(&record);
+        let message = v1::Request::decode(message.encode_to_vec().as_slice()).expect("a message");
+        prop_assert_eq!(record_from_request(message).expect("understood"), held(record));
+    }
+
     #[test]
     fn a_row_comes_out_as_it_went_in(row in arbitrary::row()) {
         let record = FLOWS.record(&row);

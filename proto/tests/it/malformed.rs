@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use prost::Message as _;
 use weir_model::{
-    AttributedFlow, Batch, Counters, Coverage, EndReason, Endpoint, EndpointKind, Flow, FlowId, Icmp, InitiatorBy, Leg,
-    Loss, LossStage, Outcome, PerDirection, PodRef, Protocol, Report, RunId, Service, ServiceMethod, ServiceRef,
-    ServiceType, Tap, TapRole, Tcp, TcpFlags, TcpState, Timestamp, Tunnel, TunnelKind, Tuple,
+    AttributedFlow, AttributedRequest, Batch, Counters, Coverage, EndReason, Endpoint, EndpointKind, Exchange, Flow,
+    FlowId, Http, Icmp, InitiatorBy, Leg, Loss, LossStage, Outcome, PerDirection, PodRef, Protocol, Report, Request,
+    RunId, Service, ServiceMethod, ServiceRef, ServiceType, Tap, TapRole, Tcp, TcpFlags, TcpState, Timestamp, Tunnel,
+    TunnelKind, Tuple,
 };
+use weir_proto::v1::request_record::Exchange as Said;
 use weir_proto::{
     DecodeError, DictionaryDecoder, DictionaryEncoder, decode_batch, decode_stored, encode_batch, record_from_flow, v1,
 };
 
-/// A batch with one flow, one span and one loss, in which nothing is absent.
+/// A batch with one flow, one request, one span and one loss, in which nothing is absent.
 pub(crate) fn full_batch() -> Batch {
     let time = Timestamp(1_795_381_200_000_000_000);
     let pod = PodRef { namespace: "shop".into(), name: "web-1".into() };
@@ -27,6 +29,22 @@ pub(crate) fn full_batch() -> Batch {
             src: Arc::new(endpoint("client-1")),
             dst: Arc::new(endpoint("web-1")),
             service: Some(Arc::new(full_service())),
+        }],
+        requests: vec![AttributedRequest {
+            flow: Arc::new(AttributedFlow {
+                flow: full_flow(time),
+                tap: Arc::new(Tap { interface: "veth1".into(), role: TapRole::Pod, pod: None, sampling: 1 }),
+                leg: None,
+                src: Arc::new(endpoint("client-1")),
+                dst: Arc::new(endpoint("web-1")),
+                service: None,
+            }),
+            request: Request {
+                ts: time,
+                first_byte_us: Some(1),
+                latency_us: Some(2),
+                exchange: Exchange::Http(Http { status: Some(200), ..Http::default() }),
+            },
         }],
         coverage: vec![Coverage {
             interface: Some("veth1".into()),
@@ -156,6 +174,17 @@ fn tcp(batch: &mut v1::Batch) -> &mut v1::TcpRecord {
     batch.flows[0].tcp.as_mut().expect("the flow is TCP")
 }
 
+fn set(batch: &mut v1::Batch, exchange: Said) {
+    batch.requests[0].exchange = Some(exchange);
+}
+
+fn http(batch: &mut v1::Batch) -> &mut v1::HttpExchange {
+    match &mut batch.requests[0].exchange {
+        Some(Said::Http(http)) => http,
+        other => panic!("not HTTP: {other:?}"),
+    }
+}
+
 #[test]
 fn a_record_without_a_valid_value_is_refused_by_its_field() {
     let cases: &[Spoil<v1::Batch>] = &[
@@ -180,6 +209,17 @@ fn a_record_without_a_valid_value_is_refused_by_its_field() {
         ("tcp.flags_fwd", |b| tcp(b).flags_fwd = 256),
         ("tcp.flags_rev", |b| tcp(b).flags_rev = 256),
         ("tcp.state", |b| tcp(b).state = 6),
+        ("request.flow", |b| b.requests[0].flow = 1),
+        ("request.exchange", |b| b.requests[0].exchange = None),
+        ("src_ip", |b| b.request_flows[0].src_ip.clear()),
+        ("http.version", |b| http(b).version = 3),
+        ("http.status", |b| http(b).status = Some(65_536)),
+        ("dns.kind", |b| set(b, Said::Dns(v1::DnsExchange { kind: 3, ..Default::default() }))),
+        ("dns.qtype", |b| set(b, Said::Dns(v1::DnsExchange { qtype: Some(65_536), ..Default::default() }))),
+        ("dns.rcode", |b| set(b, Said::Dns(v1::DnsExchange { rcode: Some(65_536), ..Default::default() }))),
+        ("tls.kind", |b| set(b, Said::Tls(v1::TlsExchange { kind: 3, ..Default::default() }))),
+        ("tls.version", |b| set(b, Said::Tls(v1::TlsExchange { version: Some(65_536), ..Default::default() }))),
+        ("tls.cipher", |b| set(b, Said::Tls(v1::TlsExchange { cipher: Some(65_536), ..Default::default() }))),
     ];
     assert_refused(encoded, refusal, cases);
 }

@@ -23,6 +23,7 @@ fn over_the_wire(message: &v1::Batch) -> v1::Batch {
 /// One flow for each of `names`, which is the name of both its endpoints.
 fn batch_of(names: impl IntoIterator<Item = usize>) -> Batch {
     let mut batch = full_batch();
+    batch.requests.clear();
     let model = batch.flows.remove(0);
     let endpoint = |name: usize| Arc::new(Endpoint { name: Some(name.to_string().into()), ..Endpoint::default() });
     let flow = |name| {

@@ -12,6 +12,8 @@ use super::{BEGIN, Source, Traffic, sql};
 pub struct Rows {
     /// In `flows`.
     pub flows: usize,
+    /// In `requests`.
+    pub requests: usize,
     /// In `losses`.
     pub losses: usize,
     /// In `coverage`.
@@ -29,8 +31,10 @@ impl Kept {
     pub fn read(source: Source<'_>, senders: &[&Traffic]) -> Self {
         let mut kept = Self::default();
         kept.read_flows(source, senders);
+        kept.read_requests(source);
         kept.read_losses(source);
         kept.read_coverage(source);
+        kept.assert_measured(source);
         for (run, sequence) in kept.batches.keys() {
             assert!(senders.iter().any(|sender| sender.run() == *run), "nobody sent batch {sequence} of run {run}");
         }
@@ -79,6 +83,30 @@ impl Kept {
         }
     }
 
+    fn read_requests(&mut self, source: Source<'_>) {
+        let columns = "request_id, status, src_name, service_name, is_primary";
+        for row in sql(source, &format!("select {columns}, count(*) n from requests group by {columns}")) {
+            assert_eq!((number(&row, "n"), number(&row, "status")), (1, 200), "{row}");
+            assert_eq!(text(&row, "src_name"), "client-0", "{row}");
+            let id = text(&row, "request_id")
+                .split_once('/')
+                .and_then(|(run, sequence)| Some((RunId::parse(run)?, sequence.parse().ok()?)));
+            let (run, sequence) = id.unwrap_or_else(|| panic!("nobody sent {row}"));
+            self.count(run, sequence, |rows| &mut rows.requests);
+        }
+    }
+
+    /// Every flow and every request is measured once.
+    fn assert_measured(&self, source: Source<'_>) {
+        let measured = sql(source, "select measure, sum(count) n from latency group by measure");
+        let of = |measure| {
+            measured.iter().filter(|row| text(row, "measure") == measure).map(|row| number(row, "n")).sum::<i64>()
+        };
+        let rows = |pick: fn(&Rows) -> usize| self.batches.values().map(pick).sum::<usize>() as i64;
+        assert_eq!(of("handshake"), rows(|rows| rows.flows), "handshakes in {measured:?}");
+        assert_eq!(of("first-byte"), rows(|rows| rows.requests), "first bytes in {measured:?}");
+    }
+
     fn read_losses(&mut self, source: Source<'_>) {
         for row in sql(source, "select run, packets from losses") {
             self.count(run(&row), number(&row, "packets") as u64, |rows| &mut rows.losses);
@@ -98,7 +126,7 @@ impl Kept {
 }
 
 fn whole(traffic: &Traffic) -> Rows {
-    Rows { flows: traffic.flows(), losses: 1, coverage: 1 }
+    Rows { flows: traffic.flows(), requests: traffic.flows().min(1), losses: 1, coverage: 1 }
 }
 
 /// A number in a row. Panics where there is none.

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use weir_model::{
-    AttributedFlow, Batch, Counters, Coverage, EndReason, Endpoint, EndpointKind, Flow, FlowId, InitiatorBy, Leg, Loss,
-    LossStage, Outcome, PerDirection, PodRef, Protocol, Report, RunId, Service, ServiceMethod, ServiceRef, ServiceType,
-    Tap, TapRole, Tcp, TcpFlags, TcpState, Timestamp, Tuple,
+    AttributedFlow, AttributedRequest, Batch, Counters, Coverage, EndReason, Endpoint, EndpointKind, Exchange, Flow,
+    FlowId, Http, InitiatorBy, Leg, Loss, LossStage, Outcome, PerDirection, PodRef, Protocol, Report, Request, RunId,
+    Service, ServiceMethod, ServiceRef, ServiceType, Tap, TapRole, Tcp, TcpFlags, TcpState, Timestamp, Tuple,
 };
 
 /// Where packet time begins, 2026-01-01T10:00:00Z: an hour that is over, so that its files are compacted.
@@ -25,7 +25,7 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Batches of `flows` flows (below 1000), one loss and one span of coverage each.
+    /// Batches of `flows` flows (below 1000), a request of the first of them, one loss and one span of coverage each.
     pub fn new(node: &str, run: u128, flows: usize) -> Self {
         let pod = PodRef { namespace: "shop".into(), name: "client-0".into() };
         let tap = Tap { interface: "veth0".into(), role: TapRole::Pod, pod: Some(pod), sampling: 1 };
@@ -65,6 +65,7 @@ impl Traffic {
             run: self.run,
             sequence,
             flows: (0..self.flows as u64).map(|index| self.flow(sequence * 1_000 + index)).collect(),
+            requests: (self.flows > 0).then(|| self.request(sequence)).into_iter().collect(),
             coverage: vec![Coverage {
                 interface: Some("eth0".into()),
                 role: TapRole::Uplink,
@@ -83,6 +84,22 @@ impl Traffic {
                 rows: None,
             }],
         }
+    }
+
+    /// The request in the batch with this number; its id is run and number.
+    fn request(&self, sequence: u64) -> AttributedRequest {
+        let mut carrier = self.flow(sequence * 1_000);
+        carrier.flow.report = Report::Start;
+        let exchange = Exchange::Http(Http {
+            method: Some("GET".into()),
+            path: Some("/".into()),
+            status: Some(200),
+            request_id: Some(format!("{}/{sequence}", self.run).into()),
+            ..Http::default()
+        });
+        let ts = carrier.flow.first_ts;
+        let request = Request { ts, first_byte_us: Some(7), latency_us: Some(9), exchange };
+        AttributedRequest { flow: Arc::new(carrier), request }
     }
 
     /// Flows in a batch.

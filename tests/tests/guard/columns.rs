@@ -5,9 +5,9 @@ use std::fs;
 use prost_reflect::prost_types::source_code_info::Location;
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 use weir_model::filter::{Clause, Operator};
-use weir_model::tables::{self, FLOWS};
+use weir_model::tables::{self, FLOWS, LATENCY, REQUESTS};
 use weir_model::{Column, ColumnGroup, ColumnType, Record, Value};
-use weir_tests::{examples, flow_proto};
+use weir_tests::{examples, flat_proto};
 
 fn message(name: &str) -> MessageDescriptor {
     let pool = DescriptorPool::decode(weir_proto::v1::DESCRIPTORS).expect("the build made the descriptors");
@@ -57,14 +57,16 @@ fn names(columns: &[Column]) -> Vec<&str> {
 }
 
 #[test]
-fn the_flat_message_is_made_from_the_columns() {
-    let path = examples::workspace().join("proto/weir/v1/flow.proto");
-    let current = fs::read_to_string(&path).expect("flow.proto");
-    let made = flow_proto::text(FLOWS.columns, &current).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    if examples::update() {
-        fs::write(&path, &made).expect("flow.proto can be written");
-    } else {
-        assert!(made == current, "proto/weir/v1/flow.proto is old: run this test with WEIR_UPDATE=1");
+fn flat_messages_are_made_from_the_columns() {
+    for message in flat_proto::all() {
+        let path = examples::workspace().join("proto/weir/v1").join(message.file);
+        let current = fs::read_to_string(&path).unwrap_or_default();
+        let made = message.text(&current).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        if examples::update() {
+            fs::write(&path, &made).expect("the file can be written");
+        } else {
+            assert!(made == current, "{} is old: run this test with WEIR_UPDATE=1", path.display());
+        }
     }
 }
 
@@ -77,24 +79,25 @@ fn numbers_of_fields_stay_and_new_columns_get_the_next() {
         column("c", ColumnType::Bool, "Last."),
     ];
     let current = "message Flow {\n  // Old.\n  optional bool c = 7;\n  optional int64 a = 3;\n}\n";
-    let made = flow_proto::text(&columns, current).expect("both fields are columns");
-    let body = made.split_once("message Flow {\n").expect("the message").1;
+    let made = flat_proto::message("Flow", &columns, current).expect("both fields are columns");
     assert_eq!(
-        body,
-        "  // First.\n  optional int64 a = 3;\n  // New.\n  repeated Tunnel b = 8;\n  // Last.\n  optional bool c = 7;\n}\n"
+        made,
+        "message Flow {\n  // First.\n  optional int64 a = 3;\n  // New.\n  repeated Tunnel b = 8;\n  // Last.\n  optional bool c = 7;\n}\n"
     );
-    assert_eq!(flow_proto::text(&columns, &made), Ok(made));
-    let gone = flow_proto::text(&columns[1..], current);
-    assert_eq!(gone, Err(flow_proto::FlowProtoError::Removed("a".to_owned())));
+    assert_eq!(flat_proto::message("Flow", &columns, &made), Ok(made));
+    let gone = flat_proto::message("Flow", &columns[1..], current);
+    assert_eq!(gone, Err(flat_proto::FlatProtoError::Removed("a".to_owned())));
 }
 
 #[test]
-fn the_flat_message_has_the_columns_of_flows() {
-    let fields = fields(&message("weir.v1.Flow"));
-    assert_eq!(fields.iter().map(FieldDescriptor::name).collect::<Vec<_>>(), names(FLOWS.columns));
-    for (field, column) in fields.iter().zip(FLOWS.columns) {
-        assert_eq!(field_type(field), flow_proto::field_type(column.kind), "{}", column.name);
-        assert_eq!(comment(field), one_line(column.doc), "{}", column.name);
+fn flat_messages_have_the_columns_of_their_tables() {
+    for flat in flat_proto::all() {
+        let fields = fields(&message(&format!("weir.v1.{}", flat.name)));
+        assert_eq!(fields.iter().map(FieldDescriptor::name).collect::<Vec<_>>(), names(flat.columns));
+        for (field, column) in fields.iter().zip(flat.columns) {
+            assert_eq!(field_type(field), flat_proto::field_type(column.kind), "{}", column.name);
+            assert_eq!(comment(field), one_line(column.doc), "{}", column.name);
+        }
     }
 }
 
@@ -130,8 +133,8 @@ fn json_has_the_columns_as_keys_in_their_order() {
 }
 
 #[test]
-fn every_column_of_flows_is_a_field_of_the_filter_language() {
-    for column in FLOWS.columns {
+fn every_column_of_a_connection_is_a_field_of_the_filter_language() {
+    for column in FLOWS.columns.iter().chain(REQUESTS.columns).chain(LATENCY.columns) {
         let value = match column.kind {
             ColumnType::Bool => "true",
             ColumnType::Int64 | ColumnType::Int32 | ColumnType::IntList => "1",
@@ -141,6 +144,7 @@ fn every_column_of_flows_is_a_field_of_the_filter_language() {
             ColumnType::Time => "2026-11-22T21:00:00Z",
             ColumnType::Tunnels => "vxlan",
             ColumnType::Icmps => "3",
+            ColumnType::Bytes => continue,
         };
         let clause = Clause::new(column.name, Operator::Equals, &[value]);
         clause.unwrap_or_else(|error| panic!("{}: {error}", column.name));

@@ -71,7 +71,7 @@ fn flags_of_the_page_exist_and_their_filters_print_back() {
     let flags: Vec<_> = page
         .split("--")
         .skip(1)
-        .map(|rest| rest.split(|c: char| !c.is_ascii_lowercase() && c != '-'))
+        .map(|rest| rest.split(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '-'))
         .filter_map(|mut words| words.next())
         .filter(|flag| flag.starts_with(|c: char| c.is_ascii_lowercase()))
         .collect();

@@ -24,6 +24,7 @@ fn delta_type(kind: ColumnType) -> Value {
         ColumnType::IntList => list(json!("integer")),
         ColumnType::Tunnels => list(pair([("type", "string"), ("id", "long")])),
         ColumnType::Icmps => list(pair([("type", "integer"), ("code", "integer")])),
+        ColumnType::Bytes => json!("binary"),
     }
 }
 
@@ -39,6 +40,7 @@ fn arrow_type(kind: ColumnType) -> &'static str {
         ColumnType::IntList => "List(Int32, field: 'element')",
         ColumnType::Tunnels => "List(Struct(\"type\": Utf8, \"id\": Int64), field: 'element')",
         ColumnType::Icmps => "List(Struct(\"type\": Int32, \"code\": Int32), field: 'element')",
+        ColumnType::Bytes => "Binary",
     }
 }
 

@@ -43,7 +43,7 @@ async fn a_replay_after_a_restart_writes_only_what_is_missing() {
     drop(first);
 
     let second = lake(dir.path()).await;
-    assert_eq!(second.positions(), TablePositions { flows: 2, losses: 0, coverage: 0 });
+    assert_eq!(second.positions(), TablePositions { flows: 2, ..TablePositions::default() });
     for position in 1..=4 {
         second.put(position, &flows(position..=position));
         assert_eq!(totals(&second).await, expected(position.max(2) as i64));
@@ -74,7 +74,7 @@ async fn a_crash_between_two_tables_leaves_each_row_once() {
     copy(before.path(), &losses);
 
     let third = lake(dir.path()).await;
-    assert_eq!(third.positions(), TablePositions { flows: 2, losses: 1, coverage: 0 });
+    assert_eq!(third.positions(), TablePositions { flows: 2, losses: 1, ..TablePositions::default() });
     (1..=3).for_each(|position| third.put(position, &rows(position)));
     let report = third.commit(3).await.expect("commits");
     assert_eq!(report.rows, 1 + 2, "one flow and two losses were missing");
@@ -89,10 +89,11 @@ async fn a_table_without_rows_does_not_hold_the_journal_back() {
     lake.put(5, &flows(1..=3));
     assert_eq!(lake.positions().min(), 0);
     lake.commit(9).await.expect("commits");
-    assert_eq!(lake.positions(), TablePositions { flows: 9, losses: 9, coverage: 9 });
+    assert_eq!(lake.positions(), TablePositions { flows: 9, requests: 9, latency: 9, losses: 9, coverage: 9 });
     let size = lake.size().expect("lists");
     let versions: Vec<_> = size.tables.iter().map(|table| (table.name, table.version, table.rows)).collect();
-    assert_eq!(versions, [("flows", 1, 3), ("losses", 0, 0), ("coverage", 0, 0)]);
+    let empty = ["requests", "latency", "losses", "coverage"].map(|name| (name, 0, 0));
+    assert_eq!(versions, [[("flows", 1, 3)].as_slice(), &empty].concat());
     assert_eq!((size.files(), size.rows()), (1, 3));
     assert!(size.bytes() > 0);
 }

@@ -1,10 +1,10 @@
-//! Rows of `flows` as flat messages and back, column by column.
+//! Rows of `flows` and `requests` as flat messages and back, column by column.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use weir_model::tables::FLOWS;
-use weir_model::{Record, Value, flow_columns};
+use weir_model::tables::{FLOWS, REQUESTS};
+use weir_model::{Record, Value, flow_columns, request_columns};
 
 use crate::names::Malformed;
 use crate::record::{icmp_from_wire, icmp_to_wire, tunnel_from_wire, tunnel_to_wire};
@@ -132,24 +132,26 @@ impl Field for Vec<v1::Icmp> {
 }
 
 macro_rules! convert {
-    ($($column:ident: $kind:ident, $group:ident, $doc:literal, $value:expr;)+) => {
-        /// A row of `flows`, with the columns of [`FLOWS`] in order, as a message.
-        pub fn flow_from_record(record: &Record) -> v1::Flow {
+    ($message:ident $from_record:ident $values:ident $table:literal;
+     $($column:ident: $kind:ident, $group:ident, $doc:literal, $value:expr;)+) => {
+        #[doc = concat!("A row of `", $table, "`, with its columns in order, as a message.")]
+        pub fn $from_record(record: &Record) -> v1::$message {
             let mut values = record.values.iter();
-            v1::Flow { $($column: Field::from_value(values.next().unwrap_or(&Value::Null))),+ }
+            v1::$message { $($column: Field::from_value(values.next().unwrap_or(&Value::Null))),+ }
         }
 
-        fn values_of(flow: v1::Flow) -> Result<Vec<Value<'static>>, Malformed> {
-            Ok(vec![$(flow.$column.into_value(stringify!($column))?),+])
+        fn $values(message: v1::$message) -> Result<Vec<Value<'static>>, Malformed> {
+            Ok(vec![$(message.$column.into_value(stringify!($column))?),+])
         }
     };
 }
-flow_columns!(convert);
+flow_columns!(convert Flow flow_from_record flow_values "flows";);
+request_columns!(convert Request request_from_record request_values "requests";);
 
-/// The row that a message stands for.
+/// The row of `flows` that a message stands for.
 pub fn record_from_flow(flow: v1::Flow) -> Result<Record, Malformed> {
     let is_tcp = flow.tcp_state.is_some();
-    let mut values = values_of(flow)?;
+    let mut values = flow_values(flow)?;
     if is_tcp {
         // A list that is empty and one that is absent look the same on the wire: only a TCP flow has the former.
         for (column, value) in FLOWS.columns.iter().zip(&mut values) {
@@ -159,4 +161,9 @@ pub fn record_from_flow(flow: v1::Flow) -> Result<Record, Malformed> {
         }
     }
     Ok(Record { columns: FLOWS.columns, values })
+}
+
+/// The row of `requests` that a message stands for.
+pub fn record_from_request(request: v1::Request) -> Result<Record, Malformed> {
+    Ok(Record { columns: REQUESTS.columns, values: request_values(request)? })
 }
