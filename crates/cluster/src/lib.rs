@@ -1,6 +1,6 @@
 //! What a cluster's objects say about flows.
 //!
-//! Kubernetes objects and flows come in; endpoints, Services and legs come out. Everything here is pure: nothing
+//! Kubernetes objects and flows come in; endpoints, Services, legs and verdicts come out. Everything here is pure: nothing
 //! talks to an API server or reads a clock, and only [`manifests::load`] touches the disk.
 
 #![forbid(unsafe_code)]
@@ -10,6 +10,8 @@ pub mod join;
 pub mod manifests;
 pub mod objects;
 mod owners;
+pub mod policy;
+pub mod route;
 mod snapshot;
 
 pub use attribute::attribute;

@@ -14,7 +14,7 @@ use std::fmt;
 pub use error::{ManifestError, Problem};
 pub use folder::{MAX_DEPTH, MAX_FILE_BYTES, load};
 
-use crate::objects::{Object, ObjectKey, Objects};
+use crate::objects::{Fault, Object, ObjectKey, Objects};
 
 /// What manifests held.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,19 @@ pub enum Note {
         /// How many there are.
         count: usize,
     },
+    /// A policy, or a part of one, that cannot be meant so.
+    Fault {
+        /// The file.
+        origin: String,
+        /// The document.
+        document: usize,
+        /// The line of the file that the document starts in.
+        line: u64,
+        /// The object, `NetworkPolicy shop/web`.
+        object: String,
+        /// The field, and what is wrong with it.
+        fault: Fault,
+    },
     /// An object that a later document replaced.
     Replaced {
         /// The object.
@@ -44,13 +57,22 @@ pub enum Note {
         /// Where the later one is: a file.
         by: String,
     },
+    /// An object that only says where requests go, and does not hold what it should. It is left out.
+    Unread {
+        /// The [`Problem`], with its file, object and field.
+        problem: String,
+    },
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownKind { api_version, kind, count } => write!(f, "passed over {count} of {api_version}/{kind}"),
+            Self::Fault { origin, document, line, object, fault } => {
+                write!(f, "{origin}: document {document} (from line {line}): {object}: {fault}")
+            }
             Self::Replaced { object, by } => write!(f, "{object} is given more than once; {by} counts"),
+            Self::Unread { problem } => write!(f, "left out: {problem}"),
         }
     }
 }
@@ -68,7 +90,7 @@ pub fn parse(text: &str, origin: &str) -> Result<Loaded, ManifestError> {
 struct Harvest {
     objects: Objects,
     unknown: BTreeMap<(String, String), usize>,
-    replaced: Vec<Note>,
+    notes: Vec<Note>,
     problems: Vec<Problem>,
 }
 
@@ -80,7 +102,7 @@ impl Harvest {
     fn object(&mut self, object: Object, origin: &str) {
         let key = object.key();
         if self.objects.insert(object).is_some() {
-            self.replaced.push(Note::Replaced { object: key, by: origin.to_owned() });
+            self.notes.push(Note::Replaced { object: key, by: origin.to_owned() });
         }
     }
 
@@ -95,7 +117,7 @@ impl Harvest {
         let unknown = self.unknown.into_iter();
         let mut notes: Vec<Note> =
             unknown.map(|((api_version, kind), count)| Note::UnknownKind { api_version, kind, count }).collect();
-        notes.extend(self.replaced);
+        notes.extend(self.notes);
         notes.sort();
         Ok(Loaded { objects: self.objects, notes })
     }

@@ -17,9 +17,11 @@ use weir_model::{Endpoint, PodRef, Protocol, Service, ServiceMethod, ServiceRef}
 
 use crate::objects::Objects;
 use addresses::{Addresses, HolderKind};
+pub(crate) use addresses::{bridges, of_nodes};
 use naming::Naming;
 pub use pods::PodEntry;
 use pods::Pods;
+pub(crate) use pods::won;
 pub use services::Backend;
 use services::{Claim, Services};
 

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use super::content::Content;
 use super::error::without_place;
-use super::{Harvest, Problem};
-use crate::objects::ObjectKind;
+use super::{Harvest, Note, Problem};
+use crate::objects::{Fault, ObjectKind};
 
 /// Most YAML nodes of one document, those that aliases repeat among them: a list of some 10,000 pods.
 const MAX_NODES: usize = 4_000_000;
@@ -119,21 +119,50 @@ impl Harvest {
         self.problems.push(Problem::NotAnObject { origin: origin.to_owned(), document, line, item, reason });
     }
 
+    fn fault(&mut self, object: &str, item: &str, mut fault: Fault, place: Place<'_>) {
+        let Place { origin, document, line } = place;
+        if !item.is_empty() {
+            fault.field = format!("{item}.{}", fault.field);
+        }
+        self.notes.push(Note::Fault { origin: origin.to_owned(), document, line, object: object.to_owned(), fault });
+    }
+
     fn object_of(&mut self, content: impl Content, named: (String, String), item: &str, place: Place<'_>) {
         let (api_version, kind) = named;
-        let Some(known) = ObjectKind::find(&api_version, &kind) else { return self.unknown(api_version, kind) };
         let name = content.name();
+        let Some(known) = ObjectKind::find(&api_version, &kind) else {
+            if is_policy(&api_version, &kind) {
+                let reason = format!("{api_version} has no policies of this kind; the object has no effect");
+                self.fault(&format!("{kind} {name}"), item, Fault { field: "kind".to_owned(), reason }, place);
+            }
+            return self.unknown(api_version, kind);
+        };
         match content.read(known) {
-            Ok(object) => self.object(object, place.origin),
+            Ok(object) => {
+                for fault in object.faults() {
+                    self.fault(&format!("{kind} {name}"), item, fault.clone(), place);
+                }
+                self.object(object, place.origin);
+            }
             Err(wrong) => {
                 let Place { origin, document, line } = place;
                 let field = if item.is_empty() { wrong.field } else { format!("{item}.{}", wrong.field) };
                 let object = format!("{kind} {name}");
-                let origin = origin.to_owned();
-                self.problems.push(Problem::Field { origin, document, line, object, field, reason: wrong.reason });
+                let problem =
+                    Problem::Field { origin: origin.to_owned(), document, line, object, field, reason: wrong.reason };
+                if known.is_routing() {
+                    self.notes.push(Note::Unread { problem: problem.to_string() });
+                } else {
+                    self.problems.push(problem);
+                }
             }
         }
     }
+}
+
+/// Whether who wrote this meant a policy.
+fn is_policy(api_version: &str, kind: &str) -> bool {
+    api_version.starts_with("policy.networking.k8s.io/") || kind.to_ascii_lowercase().contains("networkpol")
 }
 
 /// A document's text and where it is.

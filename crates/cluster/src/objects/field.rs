@@ -3,6 +3,7 @@
 //! A field's text comes in, a value or an error that quotes the text goes out.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -98,8 +99,17 @@ pub(super) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestam
     Timestamp::parse(&text.0).map(Some).map_err(D::Error::custom)
 }
 
+/// Reads annotations and keeps those that say something about routes: tools leave kilobytes in the others.
+pub(super) fn route_annotations<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Arc<str>, Arc<str>>, D::Error> {
+    const KEPT: [&str; 3] =
+        ["kubernetes.io/ingress.class", "ingressclass.kubernetes.io/", "nginx.ingress.kubernetes.io/"];
+    let all: BTreeMap<Text<'_>, Option<Text<'_>>> = nullable(from)?;
+    let kept = all.into_iter().filter(|(name, _)| KEPT.iter().any(|kept| name.0.starts_with(kept)));
+    Ok(kept.map(|(name, value)| (name.0.into(), value.unwrap_or_default().0.into())).collect())
+}
+
 /// Text that is borrowed where the input allows it.
-#[derive(Deserialize)]
+#[derive(Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Cow<'de, str>, D::Error> {
@@ -114,4 +124,21 @@ fn parse_cidr<E: Error>(text: &str) -> Result<IpNet, E> {
     text.parse()
         .map(|net: IpNet| net.trunc())
         .map_err(|_| E::custom(format!("not a CIDR: {text} (expected 10.244.1.0/24)")))
+}
+
+/// Reads a range of addresses of a policy: host bits are cleared, IPv4-mapped IPv6 is IPv4.
+pub(super) fn network<'de, D: Deserializer<'de>>(from: D) -> Result<IpNet, D::Error> {
+    parse_cidr(&text(from)?).map(canonical)
+}
+
+/// Reads a list of those.
+pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    Ok(cidrs(from)?.into_iter().map(canonical).collect())
+}
+
+fn canonical(net: IpNet) -> IpNet {
+    let IpNet::V6(v6) = net else { return net };
+    let mapped = v6.network().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
+    let v4 = mapped.and_then(|(ip, prefix_len)| ipnet::Ipv4Net::new(ip, prefix_len).ok());
+    v4.map_or(net, IpNet::V4)
 }

@@ -20,6 +20,12 @@ pub struct ObjectMeta {
     /// Labels.
     #[serde(default, deserialize_with = "field::nullable")]
     pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// Annotations that routes read; all others are dropped.
+    #[serde(default, deserialize_with = "field::route_annotations")]
+    pub annotations: BTreeMap<Arc<str>, Arc<str>>,
+    /// The version that the API server gave this state of the object.
+    #[serde(default, deserialize_with = "field::name")]
+    pub resource_version: Option<Arc<str>>,
     /// Owners.
     #[serde(default, deserialize_with = "field::nullable")]
     pub owner_references: Vec<OwnerReference>,

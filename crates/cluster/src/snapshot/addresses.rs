@@ -116,7 +116,7 @@ const fn leaves_the_link_v6(ip: Ipv6Addr) -> bool {
 
 /// The addresses of nodes, from their own objects first, then as the pods on them name their host. The first one
 /// that names an address has it.
-pub(super) fn of_nodes(objects: &Objects) -> impl Iterator<Item = (IpAddr, &Arc<str>)> {
+pub(crate) fn of_nodes(objects: &Objects) -> impl Iterator<Item = (IpAddr, &Arc<str>)> {
     let own = objects.nodes().flat_map(|node| node.ips().map(|ip| (ip, &node.metadata.name)));
     let told = objects.pods().filter(|pod| !pod.is_over()).filter_map(|pod| Some((pod, pod.spec.node_name.as_ref()?)));
     let told = told.flat_map(|(pod, node)| {
@@ -128,7 +128,7 @@ pub(super) fn of_nodes(objects: &Objects) -> impl Iterator<Item = (IpAddr, &Arc<
 
 /// The addresses of a node's bridge or tunnel device: the network address of its pods' range, and the one after. A range
 /// of one address has none.
-fn bridges(cidr: IpNet) -> impl Iterator<Item = IpAddr> {
+pub(crate) fn bridges(cidr: IpNet) -> impl Iterator<Item = IpAddr> {
     let network = cidr.network();
     let after = match network {
         IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from(u32::from(v4).saturating_add(1))),

@@ -76,7 +76,7 @@ impl Pods {
 }
 
 /// For each pod address, the position in [`Objects::pods`] of the pod that has it.
-fn won(objects: &Objects) -> HashMap<IpAddr, usize> {
+pub(crate) fn won(objects: &Objects) -> HashMap<IpAddr, usize> {
     let nodes: HashSet<IpAddr> = super::addresses::of_nodes(objects).map(|(ip, _)| ip).collect();
     let mut addresses: HashMap<IpAddr, (usize, &Pod)> = HashMap::default();
     for (position, pod) in objects.pods().enumerate() {

@@ -2,10 +2,19 @@
 
 mod addresses;
 mod attribution;
+mod gateway_rules;
 mod given;
+mod ingress_rules;
 mod lab;
 mod late;
 mod manifests;
 mod objects;
 mod owners;
+mod policy_naive;
+mod policy_rules;
+mod policy_tables;
+mod route_forward;
+mod route_given;
+mod route_properties;
+mod routes;
 mod services;

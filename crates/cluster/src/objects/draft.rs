@@ -1,0 +1,117 @@
+//! A policy as it is written, taken apart field by field: what is wrong is named and has no effect.
+//!
+//! A wrong rule costs that rule, a wrong subject or priority the whole policy; nothing is ever read as more than it says.
+
+use std::fmt;
+
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use super::meta::ObjectMeta;
+
+/// A field of a policy that does not hold what it should, and so has no effect.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// The path to it, `spec.ingress[0].ports[1]`.
+    pub field: String,
+    /// What is wrong, and what follows from it.
+    pub reason: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.reason)
+    }
+}
+
+/// A policy that is being read.
+pub(super) struct Draft {
+    pub(super) metadata: ObjectMeta,
+    spec: Map<String, Value>,
+    pub(super) faults: Vec<Fault>,
+    /// Something is wrong that the policy cannot do without.
+    pub(super) is_refused: bool,
+}
+
+impl Draft {
+    /// Takes the parts. Only metadata without a name is an error.
+    pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let whole = Whole::deserialize(from)?;
+        let metadata = whole.metadata.ok_or_else(|| D::Error::missing_field("metadata"))?;
+        let mut draft = Self { metadata, spec: Map::new(), faults: Vec::new(), is_refused: false };
+        match whole.spec {
+            Value::Null => {}
+            Value::Object(spec) => draft.spec = spec,
+            _ => draft.refuse("spec", "is no map"),
+        }
+        for field in whole.rest.keys().filter(|field| !matches!(&***field, "apiVersion" | "kind" | "status")) {
+            draft.fault(field.clone(), "unknown field");
+        }
+        Ok(draft)
+    }
+
+    /// Notes that something is wrong with a field.
+    pub(super) fn fault(&mut self, field: impl Into<String>, reason: impl Into<String>) {
+        self.faults.push(Fault { field: field.into(), reason: reason.into() });
+    }
+
+    /// Notes that something is wrong which the policy cannot do without.
+    pub(super) fn refuse(&mut self, field: impl Into<String>, reason: impl fmt::Display) {
+        self.is_refused = true;
+        self.fault(field, format!("{reason}; the policy has no effect"));
+    }
+
+    /// Takes a field of the specification; `null` and absent are `None`. A wrong one costs the policy.
+    pub(super) fn field<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let value = self.spec.remove(name).filter(|value| !value.is_null())?;
+        let path = format!("spec.{name}");
+        read(&value, &path).map_err(|fault| self.refuse(fault.field, fault.reason)).ok()
+    }
+
+    /// Takes a list of rules, each with its position; `None` = absent. A wrong rule costs itself.
+    pub(super) fn rules<T: DeserializeOwned>(&mut self, name: &str) -> Option<Vec<(u32, T)>> {
+        let value = self.spec.remove(name).filter(|value| !value.is_null())?;
+        let Value::Array(rules) = value else {
+            self.fault(format!("spec.{name}"), "is no list; it has no rules");
+            return Some(Vec::new());
+        };
+        let mut read_rules = Vec::with_capacity(rules.len());
+        for (index, rule) in (0..).zip(&rules) {
+            match read(rule, &format!("spec.{name}[{index}]")) {
+                Ok(rule) => read_rules.push((index, rule)),
+                Err(Fault { field, reason }) => self.fault(field, format!("{reason}; the rule has no effect")),
+            }
+        }
+        Some(read_rules)
+    }
+
+    /// Names the fields that nothing took.
+    pub(super) fn finish(mut self) -> (ObjectMeta, Vec<Fault>) {
+        for field in std::mem::take(&mut self.spec).keys() {
+            self.fault(format!("spec.{field}"), "unknown field");
+        }
+        (self.metadata, self.faults)
+    }
+}
+
+#[derive(Deserialize)]
+struct Whole {
+    metadata: Option<ObjectMeta>,
+    #[serde(default)]
+    spec: Value,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+fn read<T: DeserializeOwned>(value: &Value, path: &str) -> Result<T, Fault> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let inner = error.path().to_string();
+        let field = match inner.as_str() {
+            "." => path.to_owned(),
+            inner if inner.starts_with('[') => format!("{path}{inner}"),
+            inner => format!("{path}.{inner}"),
+        };
+        Fault { field, reason: error.into_inner().to_string() }
+    })
+}

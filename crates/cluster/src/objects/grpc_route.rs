@@ -1,0 +1,77 @@
+//! GRPCRoutes (`gateway.networking.k8s.io`), as written.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::backend_ref::BackendRef;
+use super::field;
+use super::http_route::ValueMatch;
+use super::meta::ObjectMeta;
+use super::route_filter::RouteFilter;
+use super::route_parent::ParentRef;
+
+/// A GRPCRoute.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct GrpcRoute {
+    /// Name and age.
+    pub metadata: ObjectMeta,
+    /// The specification.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub spec: GrpcRouteSpec,
+}
+
+/// `spec` of a GRPCRoute.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GrpcRouteSpec {
+    /// What it attaches to.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub parent_refs: Vec<ParentRef>,
+    /// Host names; none = those of the listener.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub hostnames: Vec<Arc<str>>,
+    /// Rules.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub rules: Vec<GrpcRule>,
+}
+
+/// A rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GrpcRule {
+    /// What it matches, any of them; none = every call.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub matches: Vec<GrpcMatch>,
+    /// What is done to matching calls.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub filters: Vec<RouteFilter>,
+    /// Where they go.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub backend_refs: Vec<BackendRef>,
+}
+
+/// Conditions that must all hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct GrpcMatch {
+    /// Service and method.
+    #[serde(default)]
+    pub method: Option<GrpcMethodMatch>,
+    /// Headers (metadata of the call).
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub headers: Vec<ValueMatch>,
+}
+
+/// A condition on service and method; what it does not name may be any.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct GrpcMethodMatch {
+    /// `Exact` (where it is not said) or `RegularExpression`.
+    #[serde(default, rename = "type", deserialize_with = "field::name")]
+    pub match_type: Option<Arc<str>>,
+    /// The service with its package, `shop.v1.Cart`.
+    #[serde(default, deserialize_with = "field::name")]
+    pub service: Option<Arc<str>>,
+    /// The method.
+    #[serde(default, deserialize_with = "field::name")]
+    pub method: Option<Arc<str>>,
+}

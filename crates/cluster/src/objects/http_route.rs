@@ -1,0 +1,94 @@
+//! HTTPRoutes (`gateway.networking.k8s.io`), as written.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::backend_ref::BackendRef;
+use super::field;
+use super::meta::ObjectMeta;
+use super::route_filter::RouteFilter;
+use super::route_parent::ParentRef;
+
+/// An HTTPRoute.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct HttpRoute {
+    /// Name and age.
+    pub metadata: ObjectMeta,
+    /// The specification.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub spec: HttpRouteSpec,
+}
+
+/// `spec` of an HTTPRoute.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpRouteSpec {
+    /// What it attaches to.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub parent_refs: Vec<ParentRef>,
+    /// Host names; none = those of the listener.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub hostnames: Vec<Arc<str>>,
+    /// Rules; not said = one that matches everything.
+    #[serde(default)]
+    pub rules: Option<Vec<HttpRule>>,
+}
+
+/// A rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpRule {
+    /// What it matches, any of them; none = everything.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub matches: Vec<HttpMatch>,
+    /// What is done to matching requests.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub filters: Vec<RouteFilter>,
+    /// Where they go.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub backend_refs: Vec<BackendRef>,
+}
+
+/// Conditions that must all hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpMatch {
+    /// The path; none = prefix `/`.
+    #[serde(default)]
+    pub path: Option<HttpPathMatch>,
+    /// Headers.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub headers: Vec<ValueMatch>,
+    /// Parameters of the query.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub query_params: Vec<ValueMatch>,
+    /// The method.
+    #[serde(default, deserialize_with = "field::name")]
+    pub method: Option<Arc<str>>,
+}
+
+/// A condition on the path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct HttpPathMatch {
+    /// `Exact`, `PathPrefix` (where it is not said) or `RegularExpression`.
+    #[serde(default, rename = "type", deserialize_with = "field::name")]
+    pub match_type: Option<Arc<str>>,
+    /// The path; none = `/`.
+    #[serde(default, deserialize_with = "field::name")]
+    pub value: Option<Arc<str>>,
+}
+
+/// A condition on a header or a parameter of the query.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct ValueMatch {
+    /// `Exact` (where it is not said) or `RegularExpression`.
+    #[serde(default, rename = "type", deserialize_with = "field::name")]
+    pub match_type: Option<Arc<str>>,
+    /// The name.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub name: Arc<str>,
+    /// The value.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub value: Arc<str>,
+}

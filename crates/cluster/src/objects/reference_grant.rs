@@ -1,0 +1,57 @@
+//! ReferenceGrants: which objects of other namespaces may refer to those of their own.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::field;
+use super::meta::ObjectMeta;
+
+/// A ReferenceGrant; it speaks for the objects of its namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct ReferenceGrant {
+    /// Name and namespace.
+    pub metadata: ObjectMeta,
+    /// The specification.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub spec: ReferenceGrantSpec,
+}
+
+/// `spec` of a ReferenceGrant: any of `from` may refer to any of `to`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct ReferenceGrantSpec {
+    /// Who may refer.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub from: Vec<GrantFrom>,
+    /// To what.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub to: Vec<GrantTo>,
+}
+
+/// Objects that may refer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct GrantFrom {
+    /// Their group.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub group: Arc<str>,
+    /// Their kind.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub kind: Arc<str>,
+    /// Their namespace.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub namespace: Arc<str>,
+}
+
+/// Objects that may be referred to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct GrantTo {
+    /// Their group; empty = core.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub group: Arc<str>,
+    /// Their kind.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub kind: Arc<str>,
+    /// The name of the only one; none = all of the kind.
+    #[serde(default, deserialize_with = "field::name")]
+    pub name: Option<Arc<str>>,
+}

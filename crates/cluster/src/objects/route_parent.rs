@@ -1,0 +1,31 @@
+//! References of routes to what they attach to.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::field;
+
+/// A parent of a route, most often a Gateway or one of its listeners.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParentRef {
+    /// The group; none = Gateway API.
+    #[serde(default)]
+    pub group: Option<Arc<str>>,
+    /// The kind; none = Gateway.
+    #[serde(default, deserialize_with = "field::name")]
+    pub kind: Option<Arc<str>>,
+    /// The namespace; none = the route's.
+    #[serde(default, deserialize_with = "field::name")]
+    pub namespace: Option<Arc<str>>,
+    /// The name.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub name: Arc<str>,
+    /// The listener's name; none = every listener.
+    #[serde(default, deserialize_with = "field::name")]
+    pub section_name: Option<Arc<str>>,
+    /// The listener's port; none = every port.
+    #[serde(default, deserialize_with = "field::port")]
+    pub port: Option<u16>,
+}

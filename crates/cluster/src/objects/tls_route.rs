@@ -1,0 +1,44 @@
+//! TLSRoutes (`gateway.networking.k8s.io`), as written.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::backend_ref::BackendRef;
+use super::field;
+use super::meta::ObjectMeta;
+use super::route_parent::ParentRef;
+
+/// A TLSRoute.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct TlsRoute {
+    /// Name and age.
+    pub metadata: ObjectMeta,
+    /// The specification.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub spec: TlsRouteSpec,
+}
+
+/// `spec` of a TLSRoute.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsRouteSpec {
+    /// What it attaches to.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub parent_refs: Vec<ParentRef>,
+    /// Names that clients ask for (SNI); none = those of the listener.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub hostnames: Vec<Arc<str>>,
+    /// Rules; the first one serves.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub rules: Vec<TlsRule>,
+}
+
+/// A rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsRule {
+    /// Where connections go.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub backend_refs: Vec<BackendRef>,
+}

@@ -1,0 +1,285 @@
+//! Gateway API objects in; listeners with the routes that attach to them, and findings out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::grants::Grants;
+use super::listener::{Checked, Labels, Listener, Speaks};
+use super::rules::Compiler;
+use super::source::{self, Source};
+use super::{Gateway, Gateways, HostTable, Match, PathRule};
+use crate::objects::{Gateway as Written, ObjectKey, ObjectKind, Objects, ParentRef};
+use crate::route::HashSet;
+use crate::route::answer::RouteKind;
+use crate::route::backend::Services;
+use crate::route::finding::{Check, Findings};
+use crate::route::host::HostPattern;
+use crate::route::pattern::Patterns;
+
+/// A host name of a route, and as it was written; `None` = the route names none.
+type Hostname = (HostPattern, Option<Arc<str>>);
+
+/// Most places that matches may take: each of a route stands at every listener under every host name it has there.
+const MAX_PLACES: usize = 2_000_000;
+
+impl Gateways {
+    /// Compiles every Gateway and route.
+    pub(in crate::route) fn build(objects: &Objects, findings: &mut Findings) -> Self {
+        let (grants, services, labels) = (Grants::new(objects), Services::new(objects), Labels::new(objects));
+        let mut made = Self::default();
+        for gateway in objects.gateways() {
+            let compiled = Gateway::compile(gateway, objects, &mut Checked { grants: &grants, findings });
+            let names = made.by_name.entry(Arc::clone(&gateway.metadata.namespace)).or_default();
+            names.insert(Arc::clone(&gateway.metadata.name), compiled);
+        }
+        let mut compiler = Compiler { services: &services, grants: &grants, patterns: Patterns::default(), findings };
+        let mut places = 0;
+        for source in source::all(objects) {
+            let matches = made.compile(&source, &mut compiler);
+            places += made.attach(&source, &matches, &labels, places, compiler.findings);
+        }
+        made.finish(findings);
+        made
+    }
+
+    /// Compiles the rules of a route and gives their places: matches, or rules of a TLSRoute.
+    fn compile(&mut self, source: &Source<'_>, compiler: &mut Compiler<'_>) -> Vec<usize> {
+        let mut made = Vec::new();
+        for (rule_index, rule) in source.rules.iter().enumerate() {
+            let place = self.rules.len();
+            self.rules.push(compiler.rule(source, rule_index, rule));
+            if source.route.kind == RouteKind::TlsRoute {
+                made.push(place);
+                if rule_index > 0 {
+                    let field = format!("spec.rules[{rule_index}]");
+                    compiler.findings.add(&source.key, field, Check::NeverMatches, "the first rule takes everything");
+                }
+            }
+            for (index, written) in rule.matches.iter().enumerate() {
+                let field = format!("spec.rules[{rule_index}].matches[{index}]");
+                let Some((path, conditions)) = compiler.matched(source, &field, *written) else { continue };
+                let filters = self.rules.get(place).and_then(|rule| rule.filters.as_deref());
+                if !matches!(path, PathRule::Prefix(_)) && filters.is_some_and(super::Filters::need_prefix) {
+                    let message = "ReplacePrefixMatch needs a match by PathPrefix";
+                    compiler.findings.add(&source.key, format!("{field}.path"), Check::InvalidFilter, message);
+                }
+                made.push(self.matches.len());
+                self.matches.push(Match { rule: place, index, path, conditions });
+            }
+        }
+        made
+    }
+
+    /// Puts a route's matches at the listeners that take it, and says how many places that took.
+    fn attach(
+        &mut self,
+        source: &Source<'_>,
+        matches: &[usize],
+        labels: &Labels<'_>,
+        taken: usize,
+        findings: &mut Findings,
+    ) -> usize {
+        let patterns = host_patterns(source, findings);
+        let (mut places, mut done, mut hosts) = (0, HashSet::default(), BTreeMap::new());
+        for (index, parent) in source.parents.iter().enumerate().filter(|(_, parent)| is_gateway(parent)) {
+            let namespace = parent.namespace.as_ref().unwrap_or(&source.key.namespace);
+            let field = format!("spec.parentRefs[{index}]");
+            let Some(gateway) = self.by_name.get_mut(namespace).and_then(|names| names.get_mut(&parent.name)) else {
+                let message = format!("no such Gateway: {namespace}/{}", parent.name);
+                findings.add(&source.key, field, Check::NotAttached, message);
+                continue;
+            };
+            let (mut attached, mut refusal) = (false, None);
+            for (place, listener) in gateway.listeners.iter_mut().enumerate() {
+                match meeting(listener, source, parent, namespace, &patterns, labels) {
+                    Ok(met) => {
+                        attached = true;
+                        if !done.insert((Arc::clone(namespace), Arc::clone(&parent.name), place)) {
+                            continue;
+                        }
+                        places += met.len() * matches.len();
+                        if taken + places > MAX_PLACES {
+                            let message =
+                                format!("more than {MAX_PLACES} matches at listeners; this route is left out");
+                            findings.add(&source.key, field.clone(), Check::TooMany, message);
+                            return places;
+                        }
+                        for (pattern, hostname) in met {
+                            let is_secure = listener.speaks != Speaks::Http;
+                            *hosts.entry(pattern.to_string()).or_insert(false) |= is_secure;
+                            let table = listener.routes.entry(pattern);
+                            table.hostname.clone_from(hostname);
+                            insert(table, matches, &self.matches, source.route.kind);
+                        }
+                    }
+                    Err(reason) => refusal = refusal.or(reason),
+                }
+            }
+            if !attached {
+                let reason = refusal.unwrap_or_else(|| "no listener of that name or port".to_owned());
+                let message = format!("Gateway {namespace}/{}: {reason}", parent.name);
+                findings.add(&source.key, field, Check::NotAttached, message);
+            }
+        }
+        for (host, _) in hosts.iter().filter(|(host, is_secure)| !**is_secure && **host != "*") {
+            let message = format!("only listeners without TLS serve {host}");
+            findings.add(&source.key, "spec.hostnames", Check::NoCertificate, message);
+        }
+        places
+    }
+
+    /// Puts matches of one path in order of precedence, and says which can never match.
+    fn finish(&mut self, findings: &mut Findings) {
+        let (matches, rules) = (&self.matches, &self.rules);
+        let gateways = self.by_name.values_mut().flat_map(BTreeMap::values_mut);
+        for listener in gateways.flat_map(|gateway| &mut gateway.listeners) {
+            let name = Arc::clone(&listener.name);
+            for table in listener.routes.values_mut() {
+                let rank = |index: &usize| (matches.get(*index).map(|found| found.conditions.rank()), *index);
+                let length = |index: &usize| match matches.get(*index).map(|found| &found.path) {
+                    Some(PathRule::Pattern(pattern)) => pattern.text().len(),
+                    _ => 0,
+                };
+                table.patterns.sort_by_key(|index| (std::cmp::Reverse(length(index)), rank(index)));
+                for list in table.paths.lists_mut() {
+                    list.sort_by_key(rank);
+                    for (hidden, by) in hidden(list, matches) {
+                        let (Some(hidden), Some(by)) = (matches.get(hidden), matches.get(by)) else { continue };
+                        let (Some(rule), Some(by)) = (rules.get(hidden.rule), rules.get(by.rule)) else { continue };
+                        let field = format!("spec.rules[{}].matches[{}]", rule.index, hidden.index);
+                        let message = format!("listener {name}: {} rule {} takes it", by.route, by.index);
+                        let (namespace, name) = (Arc::clone(&rule.route.namespace), Arc::clone(&rule.route.name));
+                        let kind = match rule.route.kind {
+                            RouteKind::GrpcRoute => ObjectKind::GRPCRoute,
+                            _ => ObjectKind::HTTPRoute,
+                        };
+                        findings.add(&ObjectKey { kind, namespace, name }, field, Check::Duplicate, message);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Matches of a sorted list that ask for the same as an earlier one, with that one.
+fn hidden(list: &[usize], matches: &[Match]) -> Vec<(usize, usize)> {
+    if list.len() < 2 {
+        return Vec::new();
+    }
+    let mut seen = BTreeMap::new();
+    let mut made = Vec::new();
+    for index in list {
+        let Some(found) = matches.get(*index) else { continue };
+        let first = *seen.entry(format!("{:?}", found.conditions)).or_insert(*index);
+        if first != *index {
+            made.push((*index, first));
+        }
+    }
+    made
+}
+
+fn is_gateway(parent: &ParentRef) -> bool {
+    parent.group.as_deref().is_none_or(|group| group == "gateway.networking.k8s.io")
+        && parent.kind.as_deref().is_none_or(|kind| kind == "Gateway")
+}
+
+/// The host names of a route that are some; a route that names none has every host.
+fn host_patterns(source: &Source<'_>, findings: &mut Findings) -> Vec<Hostname> {
+    if source.hostnames.is_empty() {
+        return vec![(HostPattern::Any, None)];
+    }
+    let mut patterns = Vec::new();
+    for (index, hostname) in source.hostnames.iter().enumerate() {
+        match HostPattern::parse(Some(hostname)) {
+            Ok(pattern) if patterns.iter().any(|(other, _)| *other == pattern) => {}
+            Ok(pattern) => patterns.push((pattern, Some(Arc::clone(hostname)))),
+            Err(reason) => {
+                let field = format!("spec.hostnames[{index}]");
+                findings.add(&source.key, field, Check::InvalidHost, format!("{reason}: {hostname}"));
+            }
+        }
+    }
+    patterns
+}
+
+/// The route's host names that meet a listener which takes it; else why not, `None` = another listener is meant.
+fn meeting<'a>(
+    listener: &Listener,
+    source: &Source<'_>,
+    parent: &ParentRef,
+    gateway: &str,
+    patterns: &'a [Hostname],
+    labels: &Labels<'_>,
+) -> Result<Vec<&'a Hostname>, Option<String>> {
+    let is_meant = parent.section_name.as_ref().is_none_or(|name| *name == listener.name)
+        && parent.port.is_none_or(|port| port == listener.port);
+    if !is_meant {
+        return Err(None);
+    }
+    if let Some(reason) = listener.refuses(source.route.kind, &source.key.namespace, gateway, labels) {
+        return Err(Some(reason));
+    }
+    let met: Vec<_> = patterns.iter().filter(|(pattern, _)| pattern.meets(&listener.pattern)).collect();
+    let reason = || format!("no host name in common with listener {}: {}", listener.name, listener.pattern);
+    if met.is_empty() { Err(Some(reason())) } else { Ok(met) }
+}
+
+fn insert(table: &mut HostTable, places: &[usize], matches: &[Match], kind: RouteKind) {
+    if kind == RouteKind::TlsRoute {
+        return table.tls.extend(places);
+    }
+    for place in places {
+        match matches.get(*place).map(|found| &found.path) {
+            Some(PathRule::Exact(path)) => table.paths.exact_mut(path).push(*place),
+            Some(PathRule::Prefix(path)) => table.paths.prefix_mut(path).push(*place),
+            Some(PathRule::Pattern(_)) => table.patterns.push(*place),
+            None => {}
+        }
+    }
+}
+
+impl Gateway {
+    fn compile(written: &Written, objects: &Objects, checked: &mut Checked<'_>) -> Self {
+        let (namespace, name) = (Arc::clone(&written.metadata.namespace), Arc::clone(&written.metadata.name));
+        let key = ObjectKey { kind: ObjectKind::Gateway, namespace, name };
+        let class = &written.spec.gateway_class_name;
+        let mut classes = objects.gateway_classes().map(|known| &known.metadata.name).peekable();
+        let is_served = classes.peek().is_none() || classes.any(|known| known == class);
+        if !is_served {
+            let message = format!("no such GatewayClass: {class}");
+            checked.findings.add(&key, "spec.gatewayClassName", Check::UnknownClass, message);
+        }
+        let mut made = Self { is_served, ..Self::default() };
+        for (index, listener) in written.spec.listeners.iter().enumerate() {
+            let Some(listener) = Listener::compile(listener, &key, index, checked) else { continue };
+            if !made.take(listener) {
+                let message = "an earlier listener has the same port, protocol and host name";
+                checked.findings.add(&key, format!("spec.listeners[{index}]"), Check::InvalidListener, message);
+            }
+        }
+        made
+    }
+
+    /// Adds a listener; one that an earlier one hides is left out.
+    fn take(&mut self, listener: Listener) -> bool {
+        let place = self.listeners.len();
+        let port = self.ports.entry(listener.port).or_default();
+        let pattern = &listener.pattern;
+        let slot = match listener.speaks {
+            Speaks::Http => Some(port.plain.entry(pattern)),
+            Speaks::Https | Speaks::Passthrough | Speaks::Terminated => Some(port.secure.entry(pattern)),
+            Speaks::Other => None,
+        };
+        if let Some(slot) = slot {
+            if slot.is_some() {
+                return false;
+            }
+            *slot = Some(place);
+        }
+        if listener.speaks == Speaks::Https {
+            *port.https.entry(pattern) = Some(place);
+        }
+        self.listeners.push(listener);
+        true
+    }
+}
