@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use weir_model::filter::TimeBound;
+
 use crate::filter_args::{FilterArgs, TimeArgs};
 
 /// Flow observability for Kubernetes: who talked to whom, through which Service, and what came of it.
@@ -19,22 +21,32 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show flows from the collector: stored ones, live ones, or both
+    /// Show flows or requests from the collector: stored ones, live ones, or both
     Observe(ObserveArgs),
-    /// Read flows from capture files, without a collector
+    /// Read flows or requests from capture files, without a collector
     Read(ReadArgs),
-    /// Ask the lake in SQL: tables flows, losses, coverage
+    /// Show how latencies are spread, from what the lake has measured
+    Latency(LatencyArgs),
+    /// Ask the lake in SQL: tables flows, requests, latency, losses, coverage
     Sql(SqlArgs),
     /// Show agents, rates, losses and the size of the lake
     Status(StatusArgs),
+    /// Say which Ingress or Gateway rule serves a request, and what is wrong with the rules
+    #[command(subcommand)]
+    Route(RouteCommand),
+    /// Ask what the network policies of a folder of objects say, without a cluster
+    Policy(PolicyArgs),
 }
 
-/// Without -f, --since, --until, --first or --last: the last 20 flows.
+/// Without -f, --since, --until, --first or --last: the last 20.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ObserveArgs {
-    /// Go on with flows as they arrive
+    /// Go on with rows as they arrive
     #[arg(short, long)]
     pub(crate) follow: bool,
+    /// Show requests (DNS, HTTP, gRPC, TLS), not flows; so do flags that only requests have
+    #[arg(long)]
+    pub(crate) requests: bool,
     /// Show every leg, not only the one that stands for its connection
     #[arg(long)]
     pub(crate) legs: bool,
@@ -49,12 +61,18 @@ pub(crate) struct ObserveArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReadArgs {
-    /// Capture files (pcap or pcapng); - is standard input
+    /// Capture files (pcap or pcapng, also in gzip or zstd); - is standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Folder with the cluster's objects (YAML or JSON), to name endpoints and Services
     #[arg(long, value_name = "DIR")]
     pub(crate) cluster: Option<PathBuf>,
+    /// Show requests (DNS, HTTP, gRPC, TLS), not flows; so do flags that only requests have
+    #[arg(long)]
+    pub(crate) requests: bool,
+    /// Keep query strings and user info of HTTP requests, which may hold secrets
+    #[arg(long)]
+    pub(crate) keep_queries: bool,
     /// Show every leg, not only the one that stands for its connection (with --cluster)
     #[arg(long)]
     pub(crate) legs: bool,
@@ -65,6 +83,34 @@ pub(crate) struct ReadArgs {
     /// How rows look; none = totals on stderr only
     #[arg(short, long, value_enum, default_value_t = FlowFormat::Compact)]
     pub(crate) output: FlowFormat,
+}
+
+/// Latencies that the legs measured which stand for their connections.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LatencyArgs {
+    /// What was measured: handshake, dns, first-byte, tls-hello
+    #[arg(long, value_name = "MEASURE", value_delimiter = ',')]
+    pub(crate) measure: Vec<String>,
+    /// A line for each value of these columns of the table, such as `service_name`
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) by: Vec<String>,
+    /// A line for each leg, not only for what stands for its connections
+    #[arg(long)]
+    pub(crate) legs: bool,
+    /// Read this lake's folder instead of asking a collector
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lake: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    /// From this time on: a span before now (10m), a time (2026-11-22T21:00:00Z), or seconds since 1970
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<TimeBound>,
+    /// Up to, not including, this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<TimeBound>,
+    /// How the answer looks
+    #[arg(short, long, value_enum, default_value_t = StatusFormat::Text)]
+    pub(crate) output: StatusFormat,
 }
 
 #[derive(Debug, clap::Args)]
@@ -86,10 +132,90 @@ pub(crate) struct StatusArgs {
     pub(crate) output: StatusFormat,
 }
 
-/// How flows are printed.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RouteCommand {
+    /// Say for each request which rule serves it, and where it goes
+    Eval(RouteEvalArgs),
+    /// Say which rules never match, lead nowhere, or cannot be read; exit code 1 where there are errors
+    Lint(RouteLintArgs),
+}
+
+/// Exit code 1 where a request carries `expected` and is answered otherwise.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RouteEvalArgs {
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    /// Requests: one JSON object a line, or one array of them; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) requests: PathBuf,
+    /// How answers look
+    #[arg(short, long, value_enum, default_value_t = LineFormat::Text)]
+    pub(crate) output: LineFormat,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RouteLintArgs {
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    /// How findings look
+    #[arg(short, long, value_enum, default_value_t = LineFormat::Text)]
+    pub(crate) output: LineFormat,
+}
+
+/// The rules that are asked about.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RuleArgs {
+    /// Folder with the cluster's objects (YAML or JSON)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cluster: PathBuf,
+    /// Only Ingresses of this class; otherwise of every class that the objects have
+    #[arg(long, value_name = "NAME")]
+    pub(crate) class: Option<String>,
+}
+
+/// How answers and findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LineFormat {
+    /// One line each, for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PolicyArgs {
+    #[command(subcommand)]
+    pub(crate) command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Say for each probe whether the policies let the connection through, and which one decides
+    Eval(EvalArgs),
+}
+
+/// A probe is {"src", "dst", "port", "protocol"}; src and dst are NAMESPACE/POD, ip:ADDRESS or node:NAME, the port is the
+/// pod's own. Exit code 1: a probe's `expected`, `expected_ingress` or `expected_egress` is not met, or a probe is bad.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EvalArgs {
+    /// Folder with the cluster's objects (YAML or JSON): pods, namespaces, nodes, policies
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cluster: PathBuf,
+    /// Probes, one JSON object a line or one array of them; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) probes: PathBuf,
+    /// Whether an ipBlock also means pods with such an address; it depends on the CNI
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) ipblock_matches_pods: bool,
+    /// How the answers look
+    #[arg(short, long, value_enum, default_value_t = LineFormat::Text)]
+    pub(crate) output: LineFormat,
+}
+
+/// How flows and requests are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FlowFormat {
-    /// One line a flow, for people
+    /// One line a row, for people
     Compact,
     /// Aligned columns
     Table,

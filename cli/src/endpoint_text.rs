@@ -51,6 +51,60 @@ fn endpoint(row: &Record, side: &str, port: Option<i64>) -> String {
     }
 }
 
+/// What a request asks for: `GET web.shop/cart`, `A web.shop`, `www.example.com`.
+pub(crate) fn asked(row: &Record) -> String {
+    let text = |column| row.get(column).as_text();
+    match text("l7") {
+        Some("http" | "grpc") => {
+            let (host, path) = (text("host").unwrap_or_default(), text("path").unwrap_or_default());
+            // A target in absolute form names the host itself.
+            let host = if path.contains("://") { "" } else { host };
+            format!("{} {host}{path}", text("method").unwrap_or("?"))
+        }
+        Some("dns" | "mdns" | "llmnr") => {
+            format!("{} {}", text("qtype").unwrap_or("?"), text("qname").unwrap_or("?"))
+        }
+        _ => text("sni").unwrap_or("(no server name)").to_owned(),
+    }
+}
+
+/// What came back: `200`, `no such name`, `TLS1.3`; `no answer`.
+pub(crate) fn answered(row: &Record) -> String {
+    let number = |column| row.get(column).as_int();
+    let l7 = row.get("l7").as_text();
+    let answer = match l7 {
+        Some("grpc") => number("grpc_status").map(|status| format!("grpc {status}")).or_else(|| status(row)),
+        Some("http") => status(row),
+        Some("dns" | "mdns" | "llmnr") => number("rcode").map(|code| rcode(code, row)),
+        _ => row.get("tls_version").as_text().map(ToOwned::to_owned),
+    };
+    answer.unwrap_or_else(|| "no answer".to_owned())
+}
+
+fn status(row: &Record) -> Option<String> {
+    row.get("status").as_int().map(|status| status.to_string())
+}
+
+fn rcode(code: i64, row: &Record) -> String {
+    let name = match code {
+        0 => {
+            let weir_model::Value::TextList(answers) = row.get("answers") else { return "no data".to_owned() };
+            return match answers.as_slice() {
+                [one] => one.to_string(),
+                [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+                [] => "no data".to_owned(),
+            };
+        }
+        1 => "format error",
+        2 => "server failure",
+        3 => "no such name",
+        4 => "not implemented",
+        5 => "refused",
+        code => return format!("rcode {code}"),
+    };
+    name.to_owned()
+}
+
 /// Bytes with a unit: `1.2kB`.
 pub(crate) fn bytes(count: i64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
@@ -66,11 +120,15 @@ pub(crate) fn bytes(count: i64) -> String {
 
 /// Microseconds with a unit: `0.3ms`; empty for null.
 pub(crate) fn micros(row: &Record, column: &str) -> String {
-    match row.get(column).as_int() {
-        Some(us) if us < 1_000 => format!("{us}us"),
-        Some(us) if us < 1_000_000 => format!("{:.1}ms", us as f64 / 1e3),
-        Some(us) => format!("{:.2}s", us as f64 / 1e6),
-        None => String::new(),
+    row.get(column).as_int().map(span).unwrap_or_default()
+}
+
+/// Microseconds with a unit: `0.3ms`.
+pub(crate) fn span(us: i64) -> String {
+    match us {
+        us if us < 1_000 => format!("{us}us"),
+        us if us < 1_000_000 => format!("{:.1}ms", us as f64 / 1e3),
+        us => format!("{:.2}s", us as f64 / 1e6),
     }
 }
 

@@ -1,17 +1,20 @@
-//! Flags that choose flows and time: what comes in is the command line, what goes out is the filter and the time range
+//! Flags that choose rows and time: what comes in is the command line, what goes out is the filter and the time range
 //! that every command understands. A bad value is refused while flags are parsed, with what was expected.
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use weir_model::Timestamp;
+use weir_flow::L7Level;
 use weir_model::filter::{Clause, Filter, Operator, TimeBound, TimeRange, TimeRangeError};
+use weir_model::tables::{FLOWS, REQUESTS};
+use weir_model::{Column, Timestamp};
+use weir_service::exit::Usage;
 
-const HEADING: &str = "Which flows";
+const HEADING: &str = "Which flows and requests";
 
 /// A flag that compares one field of the filter language: flag, field, name of its value, help.
 type WordFlag = (&'static str, &'static str, &'static str, &'static str);
 
-const WORD_FLAGS: [WordFlag; 27] = [
+const WORD_FLAGS: [WordFlag; 35] = [
     ("pod", "pod", "POD", "Flows from or to this pod: name or namespace/name"),
     ("from-pod", "from.pod", "POD", "Flows that this pod opened"),
     ("to-pod", "to.pod", "POD", "Flows that were opened to this pod"),
@@ -39,13 +42,25 @@ const WORD_FLAGS: [WordFlag; 27] = [
     ("protocol", "protocol", "PROTOCOL", "Flows of this protocol: tcp, udp, sctp, icmp, icmpv6, or a number"),
     ("outcome", "outcome", "OUTCOME", "Flows to which this happened: established, refused, rejected, unanswered, ..."),
     ("leg", "leg", "LEG", "Rows of this leg: client, server, transit"),
+    ("http-method", "method", "METHOD", "Requests with this HTTP method"),
+    ("http-host", "host", "HOST", "Requests for this HTTP host; * stands for any characters"),
+    ("http-path", "path", "PATH", "Requests for this HTTP path; * stands for any characters"),
+    ("http-status", "status", "STATUS", "Requests answered with this HTTP status, range (400-499) or class (5xx)"),
+    ("grpc-status", "grpc_status", "STATUS", "Calls that ended with this gRPC status, a number or a range"),
+    ("dns-name", "qname", "NAME", "DNS queries for this name; * stands for any characters"),
+    ("dns-rcode", "rcode", "RCODE", "DNS queries answered with this code, a number or a range (3 = no such name)"),
+    ("sni", "sni", "NAME", "TLS handshakes that ask for this server name; * stands for any characters"),
 ];
 
-/// Flags that choose flows. A flag given several times (or a value with commas) means any of its values; different flags
+/// What `--l7` may say where a capture is read: how much of it.
+const LEVELS: [L7Level; 3] = L7Level::ALL;
+
+/// Flags that choose rows. A flag given several times (or a value with commas) means any of its values; different flags
 /// must all hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FilterArgs {
     filter: Filter,
+    level: Option<L7Level>,
 }
 
 impl FilterArgs {
@@ -54,8 +69,38 @@ impl FilterArgs {
         &self.filter
     }
 
-    fn read(matches: &mut ArgMatches) -> Result<Filter, clap::Error> {
+    /// How much is to be read above the transport layer, where that is said.
+    pub(crate) const fn level(&self) -> Option<L7Level> {
+        self.level
+    }
+
+    /// Which rows are meant: those of `requests` where a clause is about what only requests have.
+    pub(crate) fn rows(&self, requests: bool) -> Result<Rows, Usage> {
+        let rows = if requests || self.filter.stranger(FLOWS.columns).is_some() { Rows::Requests } else { Rows::Flows };
+        match self.filter.stranger(rows.columns()) {
+            None => Ok(rows),
+            Some(clause) if self.filter.stranger(REQUESTS.columns).is_some() && !requests => {
+                Err(Usage(format!("{clause}: neither flows nor requests have everything that is asked for")))
+            }
+            Some(clause) => Err(Usage(format!("{clause}: requests have no such column"))),
+        }
+    }
+
+    fn read(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
         let mut filter = Filter::default();
+        let mut level = None;
+        let mut l7 = Vec::new();
+        for word in matches.remove_many::<String>("l7").into_iter().flatten() {
+            match LEVELS.into_iter().find(|level| level.name() == word) {
+                Some(said) => level = Some(said),
+                None => l7.push(word),
+            }
+        }
+        if !l7.is_empty() {
+            let clause = Clause::new("l7", Operator::Equals, &l7)
+                .map_err(|error| clap::Error::raw(ErrorKind::ValueValidation, format!("--l7: {error}\n")))?;
+            filter = filter.and(clause);
+        }
         for (flag, field, ..) in WORD_FLAGS {
             if let Some(values) = matches.remove_many::<String>(flag) {
                 let values: Vec<_> = values.collect();
@@ -70,7 +115,7 @@ impl FilterArgs {
         for text in matches.remove_many::<Filter>("filter").into_iter().flatten() {
             filter = filter.and_all(text);
         }
-        Ok(filter)
+        Ok(Self { filter, level })
     }
 }
 
@@ -90,7 +135,14 @@ impl Args for FilterArgs {
         let not = repeatable("not", "CLAUSE", "Without flows for which this clause holds, such as outcome=established");
         let filter =
             repeatable("filter", "FILTER", "A filter as text: clauses such as to.port=80,443 joined by \"and\"");
-        command.args(words).arg(not.value_parser(str::parse::<Clause>)).arg(filter.value_parser(str::parse::<Filter>))
+        let l7 = repeatable("l7", "PROTOCOL", "Requests of this protocol: dns, mdns, llmnr, http, grpc, tls, dtls, quic; with read also how much is read: off, names, full")
+            .value_delimiter(',')
+            .value_parser(protocol_or_level);
+        command
+            .args(words)
+            .arg(l7)
+            .arg(not.value_parser(str::parse::<Clause>))
+            .arg(filter.value_parser(str::parse::<Filter>))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -104,7 +156,7 @@ impl FromArgMatches for FilterArgs {
     }
 
     fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
-        Self::read(matches).map(|filter| Self { filter })
+        Self::read(matches)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -113,8 +165,34 @@ impl FromArgMatches for FilterArgs {
     }
 }
 
+/// A value of `--l7`.
+fn protocol_or_level(value: &str) -> Result<String, String> {
+    if LEVELS.iter().any(|level| level.name() == value) {
+        return Ok(value.to_owned());
+    }
+    Clause::new("l7", Operator::Equals, &[value]).map(|_| value.to_owned()).map_err(|error| error.to_string())
+}
+
 fn repeatable(flag: &'static str, value_name: &'static str, help: &'static str) -> Arg {
     Arg::new(flag).long(flag).value_name(value_name).help(help).action(ArgAction::Append).help_heading(HEADING)
+}
+
+/// Rows of which table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// Of `flows`.
+    Flows,
+    /// Of `requests`.
+    Requests,
+}
+
+impl Rows {
+    const fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Flows => FLOWS.columns,
+            Self::Requests => REQUESTS.columns,
+        }
+    }
 }
 
 /// Flags for one side only are left out of the short help.
@@ -195,7 +273,8 @@ mod tests {
             let value = if field.ends_with("ip") { "10.0.0.1" } else { value };
             let printed = filter(&format!("--{flag} {value}"));
             assert_eq!(printed.split_once('=').map(|(name, _)| name), Some(field));
-            assert_eq!(field.replace('.', "-"), flag);
+            let of_requests = ["http-", "dns-", "grpc-"].iter().any(|protocol| flag.starts_with(protocol));
+            assert!(of_requests || field.replace('.', "-") == flag, "{flag}");
         }
     }
 
@@ -206,6 +285,8 @@ mod tests {
             ("--not podd=x", ["--not <CLAUSE>", "did you mean pod?"]),
             ("--filter pod=", ["--filter <FILTER>", "at character 5"]),
             ("--since yesterday", ["--since <TIME>", "not a time: yesterday"]),
+            ("--l7 htp", ["--l7 <PROTOCOL>", "dns, mdns"]),
+            ("--http-status 6xx", ["--http-status <STATUS>", "a class such as 5xx"]),
             ("--first 1 --last 2", ["--first", "--last"]),
         ] {
             let message = parsed(line).expect_err(line).to_string();
@@ -213,6 +294,28 @@ mod tests {
                 assert!(message.contains(part), "{line}: {message}");
             }
         }
+    }
+
+    #[test]
+    fn rows_are_requests_where_only_requests_have_what_is_asked_for() {
+        let rows = |line: &str, requests| {
+            let rows = parsed(line).expect(line).filter.rows(requests);
+            rows.map_err(|usage| usage.to_string())
+        };
+        assert_eq!(rows("--pod shop/web", false), Ok(Rows::Flows));
+        assert_eq!(rows("--pod shop/web", true), Ok(Rows::Requests));
+        assert_eq!(rows("--http-status 5xx --to-service shop/web", false), Ok(Rows::Requests));
+        assert_eq!(rows("--l7 dns,http", false), Ok(Rows::Requests));
+        assert!(rows("--outcome refused", true).is_err_and(|error| error.contains("outcome=refused")));
+        assert!(rows("--outcome refused --sni x", false).is_err_and(|error| error.contains("neither")));
+    }
+
+    #[test]
+    fn the_level_is_no_clause() {
+        let filter = parsed("--l7 names").expect("valid").filter;
+        assert_eq!((filter.level(), filter.filter().is_empty()), (Some(L7Level::Names), true));
+        let filter = parsed("--l7 full,grpc").expect("valid").filter;
+        assert_eq!((filter.level(), filter.filter().to_string()), (Some(L7Level::Full), "l7=grpc".to_owned()));
     }
 
     #[test]

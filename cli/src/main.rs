@@ -3,10 +3,14 @@
 mod args;
 mod endpoint_text;
 mod filter_args;
+mod latency;
 mod observe;
 mod output;
+mod policy;
 mod progress;
+mod query;
 mod read;
+mod route;
 mod server;
 mod sql;
 mod status;
@@ -16,7 +20,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use weir_service::exit;
 
-use args::{Args, Command};
+use args::{Args, Command, RouteCommand};
 
 fn main() -> ExitCode {
     exit::code(run(Args::parse()))
@@ -25,8 +29,12 @@ fn main() -> ExitCode {
 fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Read(read) => read::read(&read),
+        Command::Latency(latency) => runtime()?.block_on(latency::latency(&args.server, &latency)),
         Command::Observe(observe) => runtime()?.block_on(observe::observe(&args.server, &observe)),
         Command::Sql(sql) => runtime()?.block_on(sql::sql(&args.server, &sql)),
+        Command::Route(RouteCommand::Eval(eval)) => route::eval(&eval),
+        Command::Route(RouteCommand::Lint(lint)) => route::lint(&lint),
+        Command::Policy(policy) => policy::policy(&policy),
         Command::Status(status) => runtime()?.block_on(status::status(&args.server, &status)),
     }
 }

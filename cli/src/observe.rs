@@ -1,14 +1,16 @@
-//! `weir observe`: flows from the collector, stored and live.
+//! `weir observe`: flows or requests from the collector, stored and live.
 
 use anyhow::{Context as _, Result};
-use weir_model::Timestamp;
-use weir_proto::v1::get_flows_response::Answer;
+use tonic::Streaming;
+use weir_model::{Record, Timestamp};
 use weir_proto::v1::node_status::State;
-use weir_proto::{record_from_flow, time_to_wire, v1};
+use weir_proto::v1::{get_flows_response, get_requests_response};
+use weir_proto::{record_from_flow, record_from_request, time_to_wire, v1};
 use weir_service::clock::{Clock as _, SystemClock};
 use weir_service::exit::Usage;
 
 use crate::args::ObserveArgs;
+use crate::filter_args::Rows;
 use crate::output::{FlowPrinter, printer};
 use crate::progress::spinner;
 use crate::server::{connect, refused};
@@ -16,20 +18,114 @@ use crate::server::{connect, refused};
 /// Rows that are shown where nothing else is asked for.
 const DEFAULT_LAST: u64 = 20;
 
-/// Prints flows until there are no more, or for good with `--follow`.
+/// One piece of an answer.
+enum Answer {
+    Row(Record),
+    /// A flow that has just begun.
+    Started(Record),
+    Node(v1::NodeStatus),
+    Loss(v1::NodeLoss),
+}
+
+/// Prints rows until there are no more, or for good with `--follow`.
 pub(crate) async fn observe(server: &str, args: &ObserveArgs) -> Result<()> {
-    let request = request(args)?;
+    let rows = args.filter.rows(args.requests)?;
+    if args.filter.level().is_some() {
+        return Err(Usage("--l7: how much is read is said to the agent (weir-agent --l7)".to_owned()).into());
+    }
+    let asked = Asked::new(args)?;
     let waiting = (!args.follow).then(|| spinner("asking the collector"));
     let mut client = connect(server).await?;
-    let mut answers = client.get_flows(request).await.map_err(|status| refused(&status))?.into_inner();
-    drop(waiting);
-    let mut printer = printer(args.output, args.follow);
+    let printer = printer(args.output, rows, args.follow);
+    match rows {
+        Rows::Flows => {
+            let answers = client.get_flows(asked.flows()).await.map_err(|status| refused(&status))?;
+            drop(waiting);
+            show_all(answers.into_inner(), of_flows, printer, args.follow).await
+        }
+        Rows::Requests => {
+            let answers = client.get_requests(asked.requests()).await.map_err(|status| refused(&status))?;
+            drop(waiting);
+            show_all(answers.into_inner(), of_requests, printer, args.follow).await
+        }
+    }
+}
+
+/// What the collector is asked.
+struct Asked {
+    filter: String,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    first: Option<u64>,
+    last: Option<u64>,
+    follow: bool,
+    all_legs: bool,
+}
+
+impl Asked {
+    fn new(args: &ObserveArgs) -> Result<Self, Usage> {
+        let range = args.time.range(Timestamp(SystemClock.now_ns())).map_err(|error| Usage(error.to_string()))?;
+        let unlimited = args.time.first.is_none() && range.since.is_none() && range.until.is_none();
+        let default_last = (unlimited && !args.follow).then_some(DEFAULT_LAST);
+        Ok(Self {
+            filter: args.filter.filter().to_string(),
+            since: range.since,
+            until: range.until,
+            first: args.time.first,
+            last: args.time.last.or(default_last),
+            follow: args.follow,
+            all_legs: args.legs,
+        })
+    }
+
+    fn flows(self) -> v1::GetFlowsRequest {
+        let Self { filter, since, until, first, last, follow, all_legs } = self;
+        let (since, until) = (since.map(time_to_wire), until.map(time_to_wire));
+        v1::GetFlowsRequest { filter, since, until, first, last, follow, all_legs }
+    }
+
+    fn requests(self) -> v1::GetRequestsRequest {
+        let Self { filter, since, until, first, last, follow, all_legs } = self;
+        let (since, until) = (since.map(time_to_wire), until.map(time_to_wire));
+        v1::GetRequestsRequest { filter, since, until, first, last, follow, all_legs }
+    }
+}
+
+fn of_flows(message: v1::GetFlowsResponse) -> Result<Option<Answer>> {
+    use get_flows_response::Answer as Wire;
+    let answer = match message.answer {
+        Some(Wire::Flow(flow)) => Answer::Row(record_from_flow(*flow)?),
+        Some(Wire::Started(flow)) => Answer::Started(record_from_flow(*flow)?),
+        Some(Wire::Node(status)) => Answer::Node(status),
+        Some(Wire::Loss(lost)) => Answer::Loss(lost),
+        None => return Ok(None),
+    };
+    Ok(Some(answer))
+}
+
+fn of_requests(message: v1::GetRequestsResponse) -> Result<Option<Answer>> {
+    use get_requests_response::Answer as Wire;
+    let answer = match message.answer {
+        Some(Wire::Request(request)) => Answer::Row(record_from_request(*request)?),
+        Some(Wire::Node(status)) => Answer::Node(status),
+        Some(Wire::Loss(lost)) => Answer::Loss(lost),
+        None => return Ok(None),
+    };
+    Ok(Some(answer))
+}
+
+async fn show_all<M>(
+    mut answers: Streaming<M>,
+    read: fn(M) -> Result<Option<Answer>>,
+    mut printer: Box<dyn FlowPrinter>,
+    follow: bool,
+) -> Result<()> {
     let mut missed = 0;
-    while let Some(answer) = answers.message().await.map_err(|status| refused(&status))? {
-        if let Some(answer) = answer.answer {
+    while let Some(message) = answers.message().await.map_err(|status| refused(&status))? {
+        if let Some(answer) = read(message).context("reading an answer")? {
             missed += show(answer, &mut *printer)?;
         }
-        if args.follow {
+        if follow {
             printer.flush()?;
         }
     }
@@ -40,26 +136,11 @@ pub(crate) async fn observe(server: &str, args: &ObserveArgs) -> Result<()> {
     Ok(())
 }
 
-fn request(args: &ObserveArgs) -> Result<v1::GetFlowsRequest> {
-    let range = args.time.range(Timestamp(SystemClock.now_ns())).map_err(|error| Usage(error.to_string()))?;
-    let unlimited = args.time.first.is_none() && range.since.is_none() && range.until.is_none();
-    let default_last = (unlimited && !args.follow).then_some(DEFAULT_LAST);
-    Ok(v1::GetFlowsRequest {
-        filter: args.filter.filter().to_string(),
-        since: range.since.map(time_to_wire),
-        until: range.until.map(time_to_wire),
-        first: args.time.first,
-        last: args.time.last.or(default_last),
-        follow: args.follow,
-        all_legs: args.legs,
-    })
-}
-
 /// Shows one answer; returns how many rows it says were missed.
 fn show(answer: Answer, printer: &mut dyn FlowPrinter) -> Result<u64> {
     match answer {
-        Answer::Flow(flow) => printer.print(&record_from_flow(*flow).context("reading an answer")?)?,
-        Answer::Started(flow) => printer.started(&record_from_flow(*flow).context("reading an answer")?)?,
+        Answer::Row(row) => printer.print(&row)?,
+        Answer::Started(row) => printer.started(&row)?,
         Answer::Node(status) => {
             let state = match status.state() {
                 State::Connected => "connected",

@@ -1,47 +1,79 @@
 //! `weir read`: capture files through the engine, without a collector.
 //!
-//! Without `--cluster` flows are printed as they end. With it, all files are read first: whose veth each is, and which
+//! Without `--cluster` rows are printed as they end. With it, all files are read first: whose veth each is, and which
 //! legs belong together, only shows when everything is known.
 
+mod chosen;
 mod named;
 mod plain;
+mod said;
 
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use weir_capture::{CaptureFile, FileError};
-use weir_flow::{Counts, FlowSink, IdleTimes, Tracker, TrackerConfig};
-use weir_model::filter::TimeRange;
-use weir_model::{EndReason, Flow, FlowRow, Timestamp};
-use weir_service::clock::{Clock as _, SystemClock};
-use weir_service::exit::Usage;
+use weir_flow::{Counts, FlowSink, IdleTimes, L7Config, Tracker, TrackerConfig};
+use weir_model::EndReason;
 
-use crate::args::ReadArgs;
-use crate::output::{FlowPrinter, printer};
+use crate::args::{FlowFormat, ReadArgs};
 use crate::progress::spinner;
+use chosen::Chosen;
 use named::Named;
 use plain::Plain;
 
-/// Reads the files and prints their flows.
+/// Reads the files and prints their flows or requests.
 pub(crate) fn read(args: &ReadArgs) -> Result<()> {
-    let range = args.time.range(Timestamp(SystemClock.now_ns())).map_err(|error| Usage(error.to_string()))?;
-    let chosen = Chosen::new(args, range);
-    let mut totals = Totals::default();
-    let damaged = match &args.cluster {
-        None => Plain::new(chosen).read(&args.files, &mut totals)?,
-        Some(dir) => Named::load(dir, args.legs, chosen)?.read(&args.files, &mut totals)?,
+    let chosen = Chosen::new(args)?;
+    let level = args.filter.level().unwrap_or_default();
+    let mut reading = Reading {
+        l7: L7Config { level, keep_queries: args.keep_queries, max_bytes: L7_BYTES },
+        totals: Totals::default(),
     };
-    if args.output == crate::args::FlowFormat::None {
-        eprintln!(
-            "{} frames, {} wire bytes, {} in flows, {} skipped, {} flows",
-            totals.frames, totals.wire_bytes, totals.packets, totals.skipped, totals.flows
-        );
+    let damaged = match &args.cluster {
+        None => Plain::new(chosen).read(&args.files, &mut reading)?,
+        Some(dir) => Named::load(dir, args.legs, chosen)?.read(&args.files, &mut reading)?,
+    };
+    if args.output == FlowFormat::None {
+        eprintln!("{}", reading.totals);
     }
     match damaged.as_slice() {
         [] => Ok(()),
         [one] => bail!("{one}"),
         many => bail!("{} of {} files could not be read to their end", many.len(), args.files.len()),
+    }
+}
+
+/// Memory for what the flows of one file say.
+const L7_BYTES: usize = 256 << 20;
+
+/// How files are read, and what was in them.
+struct Reading {
+    l7: L7Config,
+    totals: Totals,
+}
+
+impl Reading {
+    /// Runs one file through a fresh table. What comes before damage counts; then the damage is returned.
+    fn run_file(&mut self, path: &Path, first_flow: u64, sink: &mut impl FlowSink) -> Result<Option<FileError>> {
+        let mut file = if path == Path::new("-") {
+            CaptureFile::from_reader(Path::new("standard input"), io::stdin())
+        } else {
+            CaptureFile::open(path)
+        }?;
+        let idle = IdleTimes::never();
+        let config = TrackerConfig { window_ns: None, idle, first_flow, l7: self.l7, ..TrackerConfig::default() };
+        let mut tracker = Tracker::new(config);
+        let damage = loop {
+            match file.next_frame() {
+                Ok(Some(frame)) => tracker.observe(&frame, sink),
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        tracker.finish(EndReason::CaptureEnd, sink);
+        self.totals.add(tracker.counts());
+        Ok(damage)
     }
 }
 
@@ -52,7 +84,11 @@ struct Totals {
     wire_bytes: u64,
     packets: u64,
     skipped: u64,
+    ip_bytes: u64,
+    outside_bytes: u64,
     flows: u64,
+    requests: u64,
+    gaps: u64,
 }
 
 impl Totals {
@@ -61,43 +97,35 @@ impl Totals {
         self.wire_bytes += counts.wire_bytes;
         self.packets += counts.packets;
         self.skipped += counts.all_skipped();
+        self.ip_bytes += counts.ip_bytes;
+        self.outside_bytes += counts.outside_bytes;
         self.flows += counts.flows;
+        self.requests += counts.l7.requests;
+        self.gaps += counts.l7.gaps;
     }
 }
 
-/// Runs one file through a fresh table. What comes before damage counts; then the damage is returned.
-fn run_file(path: &Path, first_flow: u64, sink: &mut impl FlowSink, totals: &mut Totals) -> Result<Option<FileError>> {
-    let mut file = if path == Path::new("-") {
-        CaptureFile::from_reader(Path::new("standard input"), io::stdin())
-    } else {
-        CaptureFile::open(path)
-    }?;
-    let config = TrackerConfig { window_ns: None, idle: IdleTimes::never(), first_flow, ..TrackerConfig::default() };
-    let mut tracker = Tracker::new(config);
-    let damage = loop {
-        match file.next_frame() {
-            Ok(Some(frame)) => tracker.observe(&frame, sink),
-            Ok(None) => break None,
-            Err(error) => break Some(error),
-        }
-    };
-    tracker.finish(EndReason::CaptureEnd, sink);
-    totals.add(tracker.counts());
-    Ok(damage)
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { frames, wire_bytes, packets, skipped, ip_bytes, outside_bytes, flows, requests, gaps } = self;
+        write!(f, "{frames} frames, {wire_bytes} wire bytes, {packets} in flows, {skipped} skipped, ")?;
+        write!(f, "{ip_bytes} IP bytes, {outside_bytes} bytes of headers around them, ")?;
+        write!(f, "{flows} flows, {requests} requests, {gaps} gaps in what was said")
+    }
 }
 
 /// Runs all files, the damaged ones included, and says on stderr what is wrong with those.
 fn run_files(
-    files: &[std::path::PathBuf],
-    totals: &mut Totals,
-    mut each: impl FnMut(&Path, u64, &mut Totals) -> Result<Option<FileError>>,
+    files: &[PathBuf],
+    reading: &mut Reading,
+    mut each: impl FnMut(&Path, u64, &mut Reading) -> Result<Option<FileError>>,
 ) -> Result<Vec<FileError>> {
     let progress = spinner("reading");
     let mut damaged = Vec::new();
     for path in files {
         progress.say(format!("reading {}", path.display()));
-        let first_flow = totals.flows + 1;
-        if let Some(error) = each(path, first_flow, totals)? {
+        let first_flow = reading.totals.flows + 1;
+        if let Some(error) = each(path, first_flow, reading)? {
             if files.len() > 1 {
                 eprintln!("warning: {error}");
             }
@@ -105,57 +133,4 @@ fn run_files(
         }
     }
     Ok(damaged)
-}
-
-/// Which rows are printed, and how.
-struct Chosen {
-    printer: Box<dyn FlowPrinter>,
-    filter: weir_model::filter::Filter,
-    range: TimeRange,
-    first: Option<u64>,
-    last: Option<usize>,
-    held: std::collections::VecDeque<weir_model::Record>,
-}
-
-impl Chosen {
-    fn new(args: &ReadArgs, range: TimeRange) -> Self {
-        Self {
-            printer: printer(args.output, false),
-            filter: args.filter.filter().clone(),
-            range,
-            first: args.time.first,
-            last: args.time.last.map(|last| usize::try_from(last).unwrap_or(usize::MAX)),
-            held: std::collections::VecDeque::new(),
-        }
-    }
-
-    fn offer(&mut self, row: &FlowRow) -> io::Result<()> {
-        let flow: &Flow = &row.seen.flow;
-        if !self.range.overlaps(flow.first_ts, flow.last_ts) || !self.filter.matches_row(row) {
-            return Ok(());
-        }
-        let record = weir_model::tables::FLOWS.record(row);
-        match (&mut self.first, self.last) {
-            (Some(0), _) => Ok(()),
-            (Some(left), _) => {
-                *left -= 1;
-                self.printer.print(&record)
-            }
-            (None, Some(last)) => {
-                self.held.push_back(record);
-                while self.held.len() > last {
-                    self.held.pop_front();
-                }
-                Ok(())
-            }
-            (None, None) => self.printer.print(&record),
-        }
-    }
-
-    fn finish(mut self) -> Result<()> {
-        for record in &self.held {
-            self.printer.print(record)?;
-        }
-        self.printer.flush().context("writing to stdout")
-    }
 }

@@ -1,24 +1,27 @@
-//! One line a flow: when, who, through which Service, to whom, and what came of it.
+//! One line a row: when, who, through which Service, to whom, and what came of it or was said.
 
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use weir_model::Record;
 
-use super::{FlowPrinter, outcome_style, write_styled};
-use crate::endpoint_text::{bytes, dst, micros, service, src};
+use super::{FlowPrinter, answer_style, outcome_style, write_styled};
+use crate::endpoint_text::{answered, asked, bytes, dst, micros, service, src};
+use crate::filter_args::Rows;
 
 pub(super) struct Compact<W> {
     out: W,
+    rows: Rows,
 }
 
 impl<W: Write> Compact<W> {
-    pub(super) const fn new(out: W) -> Self {
-        Self { out }
+    pub(super) const fn new(out: W, rows: Rows) -> Self {
+        Self { out, rows }
     }
 
     fn line(&mut self, row: &Record, rest: impl FnOnce(&mut W) -> io::Result<()>) -> io::Result<()> {
-        let time = row.get("first_ts").as_time().unwrap_or_default().clock();
+        let column = if self.rows == Rows::Flows { "first_ts" } else { "ts" };
+        let time = row.get(column).as_time().unwrap_or_default().clock();
         write_styled(&mut self.out, Style::new().dimmed(), &time)?;
         write!(self.out, "  {}", src(row))?;
         let service = service(row);
@@ -26,14 +29,33 @@ impl<W: Write> Compact<W> {
             write!(self.out, " -> ")?;
             write_styled(&mut self.out, AnsiColor::Cyan.on_default(), &service)?;
         }
-        write!(self.out, " -> {}  {}", dst(row), row.get("protocol").as_text().unwrap_or("?"))?;
+        let column = if self.rows == Rows::Flows { "protocol" } else { "l7" };
+        write!(self.out, " -> {}  {}", dst(row), row.get(column).as_text().unwrap_or("?"))?;
         rest(&mut self.out)?;
         writeln!(self.out)
+    }
+
+    fn request(&mut self, row: &Record) -> io::Result<()> {
+        let took = match (micros(row, "first_byte_us"), micros(row, "latency_us")) {
+            (first, whole) if !first.is_empty() && row.get("status").as_int().is_some() => {
+                format!("  first byte {first}, whole {whole}")
+            }
+            (_, whole) if !whole.is_empty() => format!("  {whole}"),
+            _ => String::new(),
+        };
+        self.line(row, |out| {
+            write!(out, " {} -> ", asked(row))?;
+            write_styled(out, answer_style(row), &answered(row))?;
+            write!(out, "{took}")
+        })
     }
 }
 
 impl<W: Write> FlowPrinter for Compact<W> {
     fn print(&mut self, row: &Record) -> io::Result<()> {
+        if self.rows == Rows::Requests {
+            return self.request(row);
+        }
         let sum = |name: &str| row.get(name).as_int().unwrap_or_default();
         let outcome = row.get("outcome").as_text().unwrap_or_default().to_owned();
         let ended = row.get("end_reason").as_text().filter(|reason| !matches!(*reason, "fin" | "capture-end"));

@@ -2,36 +2,65 @@
 
 use std::io::{self, Write};
 
+use anstyle::Style;
 use unicode_width::UnicodeWidthStr as _;
 use weir_model::Record;
 
-use super::{FlowPrinter, outcome_style};
-use crate::endpoint_text::{bytes, dst, micros, service, src};
+use super::{FlowPrinter, answer_style, outcome_style};
+use crate::endpoint_text::{answered, asked, bytes, dst, micros, service, src};
+use crate::filter_args::Rows;
 
-const HEAD: [&str; 8] = ["TIME", "SOURCE", "SERVICE", "DESTINATION", "PROTO", "OUTCOME", "OUT/BACK", "RTT"];
-const LIVE_WIDTHS: [usize; 8] = [12, 36, 30, 40, 5, 11, 17, 7];
-const OUTCOME: usize = 5;
+/// What the columns of a table are.
+struct Form {
+    head: [&'static str; 8],
+    live_widths: [usize; 8],
+    /// The column that is coloured.
+    result: usize,
+    /// A row's cells, and the colour of its result.
+    cells: fn(&Record) -> Cells,
+}
+
+type Cells = ([String; 8], Style);
+
+const FLOWS: Form = Form {
+    head: ["TIME", "SOURCE", "SERVICE", "DESTINATION", "PROTO", "OUTCOME", "OUT/BACK", "RTT"],
+    live_widths: [12, 36, 30, 40, 5, 11, 17, 7],
+    result: 5,
+    cells: flow,
+};
+
+const REQUESTS: Form = Form {
+    head: ["TIME", "SOURCE", "SERVICE", "DESTINATION", "L7", "REQUEST", "ANSWER", "TOOK"],
+    live_widths: [12, 36, 30, 40, 5, 40, 16, 7],
+    result: 6,
+    cells: request,
+};
 
 /// Rows that are aligned with each other at the most.
 const PAGE: usize = 10_000;
 
 pub(super) struct Table<W> {
     out: W,
+    form: &'static Form,
     live: bool,
     headed: bool,
-    rows: Vec<[String; 8]>,
+    rows: Vec<Cells>,
 }
 
 impl<W: Write> Table<W> {
-    pub(super) const fn new(out: W, live: bool) -> Self {
-        Self { out, live, headed: false, rows: Vec::new() }
+    pub(super) const fn new(out: W, rows: Rows, live: bool) -> Self {
+        let form = match rows {
+            Rows::Flows => &FLOWS,
+            Rows::Requests => &REQUESTS,
+        };
+        Self { out, form, live, headed: false, rows: Vec::new() }
     }
 
     fn write_rows(&mut self) -> io::Result<()> {
         let rows = std::mem::take(&mut self.rows);
-        let mut widths = if self.live { LIVE_WIDTHS } else { HEAD.map(str::len) };
+        let mut widths = if self.live { self.form.live_widths } else { self.form.head.map(str::len) };
         if !self.live {
-            for row in &rows {
+            for (row, _) in &rows {
                 for (width, cell) in widths.iter_mut().zip(row) {
                     *width = (*width).max(cell.width());
                 }
@@ -39,14 +68,14 @@ impl<W: Write> Table<W> {
         }
         if !self.headed {
             self.headed = true;
-            self.write_row(&HEAD.map(ToOwned::to_owned), &widths)?;
+            self.write_row(&self.form.head.map(ToOwned::to_owned), Style::new(), &widths)?;
         }
-        rows.iter().try_for_each(|row| self.write_row(row, &widths))
+        rows.iter().try_for_each(|(row, style)| self.write_row(row, *style, &widths))
     }
 
-    fn write_row(&mut self, row: &[String; 8], widths: &[usize; 8]) -> io::Result<()> {
+    fn write_row(&mut self, row: &[String; 8], result: Style, widths: &[usize; 8]) -> io::Result<()> {
         for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            let style = if column == OUTCOME { outcome_style(cell) } else { anstyle::Style::new() };
+            let style = if column == self.form.result { result } else { Style::new() };
             let last = column + 1 == row.len();
             let pad = if last { 0 } else { width.saturating_sub(cell.width()) + 2 };
             write!(self.out, "{style}{cell}{style:#}{:pad$}", "")?;
@@ -57,18 +86,7 @@ impl<W: Write> Table<W> {
 
 impl<W: Write> FlowPrinter for Table<W> {
     fn print(&mut self, row: &Record) -> io::Result<()> {
-        let text = |name: &str| row.get(name).as_text().unwrap_or_default().to_owned();
-        let sum = |name: &str| bytes(row.get(name).as_int().unwrap_or_default());
-        self.rows.push([
-            row.get("first_ts").as_time().unwrap_or_default().clock(),
-            src(row),
-            service(row),
-            dst(row),
-            text("protocol"),
-            text("outcome"),
-            format!("{}/{}", sum("bytes_fwd"), sum("bytes_rev")),
-            micros(row, "handshake_rtt_us"),
-        ]);
+        self.rows.push((self.form.cells)(row));
         if self.live || self.rows.len() >= PAGE { self.write_rows() } else { Ok(()) }
     }
 
@@ -76,4 +94,39 @@ impl<W: Write> FlowPrinter for Table<W> {
         self.write_rows()?;
         self.out.flush()
     }
+}
+
+fn flow(row: &Record) -> Cells {
+    let sum = |name: &str| bytes(row.get(name).as_int().unwrap_or_default());
+    let outcome = text(row, "outcome");
+    let style = outcome_style(&outcome);
+    let cells = [
+        row.get("first_ts").as_time().unwrap_or_default().clock(),
+        src(row),
+        service(row),
+        dst(row),
+        text(row, "protocol"),
+        outcome,
+        format!("{}/{}", sum("bytes_fwd"), sum("bytes_rev")),
+        micros(row, "handshake_rtt_us"),
+    ];
+    (cells, style)
+}
+
+fn request(row: &Record) -> Cells {
+    let cells = [
+        row.get("ts").as_time().unwrap_or_default().clock(),
+        src(row),
+        service(row),
+        dst(row),
+        text(row, "l7"),
+        asked(row),
+        answered(row),
+        micros(row, "latency_us"),
+    ];
+    (cells, answer_style(row))
+}
+
+fn text(row: &Record, column: &str) -> String {
+    row.get(column).as_text().unwrap_or_default().to_owned()
 }

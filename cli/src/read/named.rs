@@ -1,4 +1,5 @@
-//! Flows with the names of a folder of objects: whose veth each file is, which legs belong together, which is primary.
+//! Flows and requests with the names of a folder of objects: whose veth each file is, which legs belong together, which
+//! is primary.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,16 +9,40 @@ use anyhow::{Context as _, Result};
 use weir_capture::FileError;
 use weir_cluster::join::{Finality, JoinOptions, Joiner};
 use weir_cluster::{OwnerCandidates, Snapshot, SnapshotOptions, attribute, manifests, settle_owners};
-use weir_model::{Coverage, Flow, FlowRow, PodRef, RunId, Tap, TapRole, Timestamp};
+use weir_flow::{FlowSink, NoRoom};
+use weir_model::tables::RequestRow;
+use weir_model::{Coverage, Flow, FlowRow, PodRef, Request, RunId, Tap, TapRole, Timestamp};
 
-use super::{Chosen, Totals, run_file, run_files};
+use super::chosen::Chosen;
+use super::said::Said;
+use super::{Reading, run_files};
+use crate::filter_args::Rows;
 
 /// Reads everything, then names it.
 pub(super) struct Named {
     snapshot: Snapshot,
     all_legs: bool,
     chosen: Chosen,
-    recordings: BTreeMap<String, Vec<Flow>>,
+    recordings: BTreeMap<String, Recording>,
+}
+
+/// What one interface's files hold.
+#[derive(Default)]
+struct Recording {
+    flows: Vec<Flow>,
+    requests: Vec<(Flow, Request)>,
+}
+
+impl FlowSink for Recording {
+    fn offer(&mut self, flow: Flow) -> Result<(), Flow> {
+        self.flows.push(flow);
+        Ok(())
+    }
+
+    fn request(&mut self, flow: Flow, request: Request) -> Result<(), NoRoom> {
+        self.requests.push((flow, request));
+        Ok(())
+    }
 }
 
 impl Named {
@@ -33,10 +58,10 @@ impl Named {
         Ok(Self { snapshot, all_legs, chosen, recordings: BTreeMap::new() })
     }
 
-    pub(super) fn read(mut self, files: &[PathBuf], totals: &mut Totals) -> Result<Vec<FileError>> {
-        let damaged = run_files(files, totals, |path, first_flow, totals| {
+    pub(super) fn read(mut self, files: &[PathBuf], reading: &mut Reading) -> Result<Vec<FileError>> {
+        let damaged = run_files(files, reading, |path, first_flow, reading| {
             let interface = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-            run_file(path, first_flow, self.recordings.entry(interface).or_default(), totals)
+            reading.run_file(path, first_flow, self.recordings.entry(interface).or_default())
         })?;
         self.print()?;
         Ok(damaged)
@@ -46,31 +71,65 @@ impl Named {
         let recordings = std::mem::take(&mut self.recordings);
         let owners = self.owners(&recordings);
         let mut joiner = Joiner::new(JoinOptions { max_connections: usize::MAX, ..JoinOptions::default() }, None);
-        let mut rows = Vec::new();
-        for (interface, flows) in recordings {
+        let (mut rows, mut requests) = (Vec::new(), Vec::new());
+        for (interface, recording) in recordings {
             let pod = owners.get(&interface).cloned();
             let role = if pod.is_some() { TapRole::Pod } else { TapRole::Other };
             let tap = Arc::new(Tap { interface: interface.into(), role, pod, sampling: 1 });
-            cover(&mut joiner, &tap, &flows);
-            rows.extend(flows.into_iter().map(|flow| FlowRow::alone(attribute(&self.snapshot, &tap, flow))));
+            cover(&mut joiner, &tap, &recording.flows);
+            let row = |flow| FlowRow::alone(attribute(&self.snapshot, &tap, flow));
+            rows.extend(recording.flows.into_iter().map(row));
+            let request = |(flow, request)| RequestRow { flow: row(flow), request };
+            requests.extend(recording.requests.into_iter().map(request));
         }
         rows.sort_by_key(|row| (row.seen.flow.first_ts, row.seen.flow.id));
         for row in &mut rows {
             row.connection = Some(joiner.arrive(row, 0).connection);
         }
-        for mut row in rows {
-            joiner.settle(&mut row, &self.snapshot, Finality::Final);
-            if self.all_legs || row.is_primary != Some(false) {
-                self.chosen.offer(&row)?;
-            }
+        match self.chosen.rows() {
+            Rows::Flows => self.print_flows(rows, requests, &mut joiner)?,
+            Rows::Requests => self.print_requests(requests, &mut joiner)?,
         }
         self.chosen.finish()
     }
 
-    fn owners(&self, recordings: &BTreeMap<String, Vec<Flow>>) -> BTreeMap<String, PodRef> {
-        let narrowed = recordings.iter().map(|(interface, flows)| {
+    fn print_flows(&mut self, rows: Vec<FlowRow>, requests: Vec<RequestRow>, joiner: &mut Joiner) -> Result<()> {
+        let mut said = Said::default();
+        if self.chosen.shows_said() {
+            for row in requests {
+                said.add(row.flow.seen.flow.id, row.request);
+            }
+        }
+        for mut row in rows {
+            joiner.settle(&mut row, &self.snapshot, Finality::Final);
+            if self.is_shown(&row) {
+                let said = said.take(row.seen.flow.id);
+                self.chosen.offer_flow(&row, said)?;
+            }
+        }
+        said.warn();
+        Ok(())
+    }
+
+    fn print_requests(&mut self, mut requests: Vec<RequestRow>, joiner: &mut Joiner) -> Result<()> {
+        requests.sort_by_key(|row| (row.request.ts, row.flow.seen.flow.id));
+        for mut row in requests {
+            joiner.settle(&mut row.flow, &self.snapshot, Finality::Final);
+            if self.is_shown(&row.flow) {
+                self.chosen.offer_request(&row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_shown(&self, row: &FlowRow) -> bool {
+        self.all_legs || row.is_primary != Some(false)
+    }
+
+    fn owners(&self, recordings: &BTreeMap<String, Recording>) -> BTreeMap<String, PodRef> {
+        let narrowed = recordings.iter().map(|(interface, recording)| {
             let mut candidates = OwnerCandidates::default();
-            for flow in flows {
+            for flow in &recording.flows {
                 candidates.narrow(flow, &self.snapshot, None);
             }
             (interface.clone(), candidates)

@@ -1,6 +1,10 @@
 //! Whole programs on real data.
 
+mod captures;
 mod crash;
 mod order;
+mod policy;
 mod readers;
+mod requests;
+mod routes;
 mod truth;
