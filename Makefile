@@ -8,7 +8,7 @@ PROGRAMS := -p weir-agent -p weir-collector -p weir-cli
 # cargo-nextest where it is installed, else plain cargo test: the same tests either way.
 RUN_TESTS := $(shell command -v cargo-nextest >/dev/null 2>&1 && echo nextest run || echo test --lib --bins --tests)
 
-.PHONY: demo test setup fmt lint doc bench
+.PHONY: demo test setup fmt lint doc bench peers
 
 demo: ## Capture, collect and query on this machine
 	scripts/setup build
@@ -23,6 +23,7 @@ test: ## Everything that must hold
 	$(CARGO) build $(PROGRAMS)
 	$(CARGO) $(RUN_TESTS) --workspace
 	$(CARGO) test --workspace --doc
+	scripts/instructions
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 
 setup: ## Install what is missing
@@ -38,6 +39,11 @@ lint: ## Check format and lints
 doc: ## Build the reference of all crates, docs/tables.md and flow.proto
 	WEIR_UPDATE=1 $(CARGO) test --workspace --test guard made_from
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+peers: ## CPU and memory beside other programs that read captures, those that are installed
+	scripts/setup build
+	$(CARGO) build --release -p weir-flow --example replay
+	scripts/peers
 
 bench: ## Run the benchmarks; they print numbers and judge nothing
 	scripts/setup build
