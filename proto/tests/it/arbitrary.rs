@@ -40,13 +40,17 @@ fn carried(flows: &[AttributedFlow], requests: Vec<(Index, Request)>) -> Vec<Att
     requests.map(|(carrier, request)| AttributedRequest { flow: Arc::clone(carrier.get(&carriers)), request }).collect()
 }
 
+/// Parts are boxed: by value, their strategies and trees are more than the stack of a test holds.
 pub(crate) fn request_row() -> impl Strategy<Value = RequestRow> {
-    (row(), request()).prop_map(|(flow, request)| RequestRow { flow, request })
+    (row().boxed(), request().boxed()).prop_map(|(flow, request)| RequestRow { flow, request }).boxed()
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    let exchange =
-        prop_oneof![dns().prop_map(Exchange::Dns), http().prop_map(Exchange::Http), tls().prop_map(Exchange::Tls),];
+    let exchange = prop_oneof![
+        dns().prop_map(Exchange::Dns).boxed(),
+        http().prop_map(Exchange::Http).boxed(),
+        tls().prop_map(Exchange::Tls).boxed(),
+    ];
     (time(), option::of(any::<u32>()), option::of(any::<u32>()), exchange)
         .prop_map(|(ts, first_byte_us, latency_us, exchange)| Request { ts, first_byte_us, latency_us, exchange })
 }
@@ -110,7 +114,7 @@ fn tls() -> impl Strategy<Value = Tls> {
 pub(crate) fn row() -> impl Strategy<Value = FlowRow> {
     let joined = (option::of(any::<u64>()), option::of(any::<bool>()), option::of(select(Nat::ALL)));
     let behind = (option::of((ip(), any::<u16>())), option::of((ip(), any::<u16>())));
-    (attributed(), option::of(name()), option::of(name()), joined, behind).prop_map(
+    (attributed().boxed(), option::of(name()), option::of(name()), joined, behind).prop_map(
         |(seen, cluster, node, (connection, is_primary, nat), (client, backend))| FlowRow {
             cluster,
             node,
