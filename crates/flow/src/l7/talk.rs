@@ -18,6 +18,8 @@ use super::tls::TlsStream;
 
 /// Pieces of a stream that are probed on each side.
 const STREAM_TRIES: u8 = 16;
+/// So many bytes are looked at with every piece that comes.
+const ALWAYS_LOOKED_AT: usize = 256;
 /// Bytes of one side that are kept while it is not clear what they are.
 const MAX_UNCLEAR_BYTES: usize = 16 << 10;
 
@@ -171,6 +173,8 @@ struct Unclear {
     /// Bytes that may still become something, by side, and when they came.
     kept: [Vec<u8>; 2],
     since: [Timestamp; 2],
+    /// How much must be kept before it is looked at again.
+    enough: [usize; 2],
     /// Pieces that were looked at in vain.
     tries: [u8; 2],
 }
@@ -278,6 +282,12 @@ impl Unclear {
         let before = kept.len();
         if before > 0 {
             kept.extend_from_slice(bytes.get(..MAX_UNCLEAR_BYTES).unwrap_or(bytes));
+            let enough = &mut self.enough[side as usize];
+            // Every look goes over all that is kept: looking ever more rarely, the work stays linear.
+            if kept.len() >= ALWAYS_LOOKED_AT && kept.len() < *enough {
+                return Look::Unclear;
+            }
+            *enough = kept.len() + kept.len() / 4;
             match claim(kept, ports) {
                 Some((Probe::Yes, make)) => {
                     kept.truncate(before);
@@ -292,6 +302,7 @@ impl Unclear {
             Some(_) if bytes.len() <= MAX_UNCLEAR_BYTES => {
                 *kept = bytes.to_vec();
                 self.since[side as usize] = time;
+                self.enough[side as usize] = 0;
                 Look::Unclear
             }
             _ => {

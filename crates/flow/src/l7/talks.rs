@@ -162,7 +162,8 @@ impl Talks {
 
     /// The place of the flow whose talk has to go, while the pool is over its cap.
     pub(crate) fn victim(&mut self) -> Option<u32> {
-        if self.memory_bytes() <= self.config.max_bytes || self.taken == 0 {
+        let held = self.bytes + self.taken * size_of::<Place>();
+        if held <= self.config.max_bytes || self.taken == 0 {
             return None;
         }
         for _ in 0..2 * self.seats.len() {
@@ -202,6 +203,10 @@ impl Talks {
                 self.free = next;
             }
         } else {
+            if self.seats.len() == self.seats.capacity() {
+                // Free seats count for nothing in the cap, so there are never many more than were taken.
+                self.seats.reserve_exact(self.seats.len() / 8 + 16);
+            }
             self.seats.push(taken);
             self.free = self.seats.len() as u32;
         }

@@ -26,7 +26,18 @@ pub(super) fn target(bytes: &[u8], config: L7Config) -> Box<str> {
     let (scheme, rest) = bytes.split_at(authority);
     let slash = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
     let (host, path) = rest.split_at(slash);
+    if has_odd_port(host) {
+        // A password with a slash in it: everything before the last @ may belong to it.
+        return text(&[scheme, without_user(rest)].concat());
+    }
     text(&[scheme, without_user(host), path].concat())
+}
+
+/// Whether what stands behind the last colon of a host is no port.
+fn has_odd_port(host: &[u8]) -> bool {
+    let host = without_user(host);
+    let port = host.iter().rposition(|byte| *byte == b':').and_then(|colon| host.get(colon + 1..));
+    port.is_some_and(|port| !port.iter().all(|byte| byte.is_ascii_digit() || *byte == b']'))
 }
 
 /// A host without user info before it.
@@ -52,6 +63,8 @@ mod tests {
         assert_eq!(kept("/a/b?token=x#y"), "/a/b");
         assert_eq!(kept("http://me:secret@example.com/a@b?c"), "http://example.com/a@b");
         assert_eq!(kept("http://me:secret@example.com"), "http://example.com");
+        assert_eq!(kept("http://me:se/cret@example.com/a"), "http://example.com/a");
+        assert_eq!(kept("http://example.com:81/a@b"), "http://example.com:81/a@b");
         assert_eq!(kept("*"), "*");
         assert_eq!(kept("example.com:443"), "example.com:443");
     }
