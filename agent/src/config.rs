@@ -29,6 +29,8 @@ weir_service::settings! {
         keep_queries: bool = "false",
         /// Most memory for what each tap reads above the transport layer.
         l7_bytes: Bytes = "16MiB",
+        /// UDP ports that carry VXLAN.
+        vxlan_ports: Vec<u16> = "4789,8472",
         /// Bytes of each live frame that are looked at; where left out, 256 without l7, else 2048.
         snap_len: Option<Bytes>,
         /// Ring buffer of each live tap.

@@ -68,6 +68,7 @@ impl Plan {
                 report_start: settings.report_start,
                 max_flows: settings.max_flows as usize,
                 max_bytes: settings.max_flow_bytes.0 as usize,
+                vxlan_ports: settings.vxlan_ports.clone(),
                 l7: L7Config {
                     level: settings.l7.0,
                     keep_queries: settings.keep_queries,

@@ -240,7 +240,7 @@ fn problems_name_the_place_and_what_was_expected() {
         ("pod=\"é\" and pod=\"x", "at character 17: this double quote is never closed"),
         ("pod>x", "at character 4: pod takes = only, not: >"),
         ("port>1,2", "at character 5: port takes several values with = only, not: >"),
-        ("port=1,http", "at character 8: not a value for port: http (expected a number, or a range such as 8000-8100)"),
+        ("port=1,http", "at character 8: not a value for port: http (expected a number, or a range such as 400-499)"),
         ("pod=a/b/c", "at character 5: not a value for pod: a/b/c (expected a pod: name or namespace/name)"),
         ("nat=yes", "at character 5: not a value for nat: yes (expected one of none, dst, src, both)"),
         (

@@ -91,13 +91,13 @@ fn vocabulary(column: &str) -> Option<Vec<&'static str>> {
 
 /// Whether this is a class of HTTP statuses: `5xx`.
 fn is_class(operator: Operator, value: &str) -> bool {
-    operator == Operator::Equals && value.len() == 3 && value.ends_with("xx")
+    operator == Operator::Equals && value.len() == 3 && value.to_ascii_lowercase().ends_with("xx")
 }
 
 fn class(value: &str) -> Result<(String, Check), String> {
     let class = value.chars().next().and_then(|first| first.to_digit(10)).filter(|class| (1..=5).contains(class));
     let first = i64::from(class.ok_or("a status, a range, or a class such as 5xx")?) * 100;
-    Ok((value.to_owned(), Check::Int(Span { first, last: first + 99 })))
+    Ok((value.to_ascii_lowercase(), Check::Int(Span { first, last: first + 99 })))
 }
 
 fn number(text: &str) -> Option<i64> {
@@ -114,7 +114,7 @@ fn span(operator: Operator, value: &str) -> Result<(String, Span), String> {
         Some((first, last)) if operator == Operator::Equals && first <= last => {
             Ok((format!("{first}-{last}"), Span { first, last }))
         }
-        _ if operator == Operator::Equals => Err("a number, or a range such as 8000-8100".to_owned()),
+        _ if operator == Operator::Equals => Err("a number, or a range such as 400-499".to_owned()),
         _ => Err("a number".to_owned()),
     }
 }
