@@ -73,6 +73,9 @@ pub(crate) struct ReadArgs {
     /// Keep query strings and user info of HTTP requests, which may hold secrets
     #[arg(long)]
     pub(crate) keep_queries: bool,
+    /// UDP ports that carry VXLAN, instead of 4789 and 8472
+    #[arg(long, value_name = "PORT", value_delimiter = ',')]
+    pub(crate) vxlan_port: Option<Vec<u16>>,
     /// Show every leg, not only the one that stands for its connection (with --cluster)
     #[arg(long)]
     pub(crate) legs: bool,

@@ -57,8 +57,8 @@ pub(crate) fn asked(row: &Record) -> String {
     match text("l7") {
         Some("http" | "grpc") => {
             let (host, path) = (text("host").unwrap_or_default(), text("path").unwrap_or_default());
-            // A target in absolute form names the host itself.
-            let host = if path.contains("://") { "" } else { host };
+            // A target in absolute form names the host itself, and so does that of CONNECT.
+            let host = if path.starts_with('/') || path == "*" || path.is_empty() { host } else { "" };
             format!("{} {host}{path}", text("method").unwrap_or("?"))
         }
         Some("dns" | "mdns" | "llmnr") => {

@@ -170,7 +170,8 @@ fn protocol_or_level(value: &str) -> Result<String, String> {
     if LEVELS.iter().any(|level| level.name() == value) {
         return Ok(value.to_owned());
     }
-    Clause::new("l7", Operator::Equals, &[value]).map(|_| value.to_owned()).map_err(|error| error.to_string())
+    let protocol = Clause::new("l7", Operator::Equals, &[value]).map(|_| value.to_owned());
+    protocol.map_err(|error| format!("{error}; or how much is read: off, names, full"))
 }
 
 fn repeatable(flag: &'static str, value_name: &'static str, help: &'static str) -> Arg {

@@ -11,7 +11,7 @@ use weir_cluster::join::{Finality, JoinOptions, Joiner};
 use weir_cluster::{OwnerCandidates, Snapshot, SnapshotOptions, attribute, manifests, settle_owners};
 use weir_flow::{FlowSink, NoRoom};
 use weir_model::tables::RequestRow;
-use weir_model::{Coverage, Flow, FlowRow, PodRef, Request, RunId, Tap, TapRole, Timestamp};
+use weir_model::{Coverage, Flow, FlowRow, LinkType, PodRef, Request, RunId, Tap, TapRole, Timestamp};
 
 use super::chosen::Chosen;
 use super::said::Said;
@@ -31,6 +31,8 @@ pub(super) struct Named {
 struct Recording {
     flows: Vec<Flow>,
     requests: Vec<(Flow, Request)>,
+    /// It holds what a firewall logged, of any interface.
+    is_log: bool,
 }
 
 impl FlowSink for Recording {
@@ -61,7 +63,10 @@ impl Named {
     pub(super) fn read(mut self, files: &[PathBuf], reading: &mut Reading) -> Result<Vec<FileError>> {
         let damaged = run_files(files, reading, |path, first_flow, reading| {
             let interface = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-            reading.run_file(path, first_flow, self.recordings.entry(interface).or_default())
+            let recording = self.recordings.entry(interface).or_default();
+            let damage = reading.run_file(path, first_flow, recording);
+            recording.is_log |= reading.link == Some(LinkType::NFLOG);
+            Ok(damage)
         })?;
         self.print()?;
         Ok(damaged)
@@ -127,7 +132,8 @@ impl Named {
     }
 
     fn owners(&self, recordings: &BTreeMap<String, Recording>) -> BTreeMap<String, PodRef> {
-        let narrowed = recordings.iter().map(|(interface, recording)| {
+        let taps = recordings.iter().filter(|(_, recording)| !recording.is_log);
+        let narrowed = taps.map(|(interface, recording)| {
             let mut candidates = OwnerCandidates::default();
             for flow in &recording.flows {
                 candidates.narrow(flow, &self.snapshot, None);

@@ -34,7 +34,7 @@ impl Plain {
         let damaged = run_files(files, reading, |path, first_flow, reading| {
             let interface = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
             self.tap = Arc::new(Tap { interface: interface.into(), ..(*self.tap).clone() });
-            let damage = reading.run_file(path, first_flow, &mut self)?;
+            let damage = reading.run_file(path, first_flow, &mut self);
             self.failed.take().map_or(Ok(damage), |error| Err(error.into()))
         })?;
         self.said.warn();
