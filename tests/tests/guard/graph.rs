@@ -15,13 +15,15 @@ const LIBRARIES: &[&str] = &[
     "weir-store",
     "weir-service",
     "weir-proto",
+    "weir-watch",
 ];
 
 /// Each crate and what it may depend on.
-const GRAPH: [(&str, &[&str]); 12] = [
+const GRAPH: [(&str, &[&str]); 13] = [
     ("weir-model", &[]),
     ("weir-journal", &[]),
     ("weir-service", &[]),
+    ("weir-watch", &[]),
     ("weir-capture", &["weir-model"]),
     ("weir-flow", &["weir-model"]),
     ("weir-cluster", &["weir-model"]),
@@ -29,9 +31,21 @@ const GRAPH: [(&str, &[&str]); 12] = [
     ("weir-proto", &["weir-model"]),
     (
         "weir-agent",
-        &["weir-model", "weir-capture", "weir-flow", "weir-cluster", "weir-journal", "weir-proto", "weir-service"],
+        &[
+            "weir-model",
+            "weir-capture",
+            "weir-flow",
+            "weir-cluster",
+            "weir-journal",
+            "weir-proto",
+            "weir-service",
+            "weir-watch",
+        ],
     ),
-    ("weir-collector", &["weir-model", "weir-cluster", "weir-journal", "weir-proto", "weir-store", "weir-service"]),
+    (
+        "weir-collector",
+        &["weir-model", "weir-cluster", "weir-journal", "weir-proto", "weir-store", "weir-service", "weir-watch"],
+    ),
     ("weir-cli", LIBRARIES),
     ("weir-tests", LIBRARIES),
 ];
