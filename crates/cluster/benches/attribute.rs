@@ -1,108 +1,54 @@
-//! A made-up cluster of 10,000 pods, 2,000 Services and 20,000 endpoints: what a snapshot costs to build and to hold,
-//! and what naming one flow costs.
+//! A made-up cluster of 10,000 pods, 2,000 Services and 20,000 endpoints: what an index costs to build, to
+//! hold and to change, and what naming one flow costs; the first three also for 150,000 pods.
 //!
 //! `cargo bench -p weir-cluster`; divan prints times for each call and what each call allocates (none on a hit).
 
-use std::fmt::Write as _;
+#[path = "made_up/cluster.rs"]
+mod cluster;
+
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};
 
 use divan::{AllocProfiler, Bencher};
-use weir_cluster::objects::Objects;
-use weir_cluster::{Snapshot, SnapshotOptions, attribute, manifests};
+use weir_cluster::objects::{Object, ObjectKey, ObjectKind};
+use weir_cluster::{History, Snapshot, SnapshotOptions, attribute};
 use weir_model::{
     AttributedFlow, Counters, Endpoint, Flow, FlowId, InitiatorBy, Outcome, PerDirection, PodRef, Protocol, Report,
     Tap, TapRole, Timestamp, Tuple,
 };
 
+use cluster::{MadeUp, cluster_ip, mix, node_ip, read};
+
 #[global_allocator]
 static ALLOC: AllocProfiler = AllocProfiler::system();
 
-const NODES: u32 = 200;
-const PODS: u32 = 10_000;
-const SERVICES: u32 = 2_000;
-const ENDPOINTS_PER_SERVICE: u32 = 10;
+/// 10,000 pods, 2,000 Services, 20,000 endpoints.
+const USUAL: MadeUp = MadeUp { pods: 10_000 };
+const LARGE: MadeUp = MadeUp { pods: 150_000 };
 /// Different flows.
 const FLOWS: u32 = 4_096;
 
-static OBJECTS: LazyLock<Objects> = LazyLock::new(objects);
-static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| Snapshot::build(&OBJECTS, &SnapshotOptions::default()));
+static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| history(USUAL).latest());
 
 fn main() {
-    println!("{} objects, {} pods, {} Services", OBJECTS.len(), OBJECTS.pods().count(), OBJECTS.services().count());
     divan::main();
 }
 
-fn pod_ip(pod: u32) -> IpAddr {
-    let (node, slot) = (pod % NODES, pod / NODES);
-    Ipv4Addr::new(10, 1, node as u8, 2 + slot as u8).into()
+fn objects(size: MadeUp) -> Vec<Object> {
+    size.texts().iter().map(|(kind, text)| read(*kind, text)).collect()
 }
 
-fn node_ip(node: u32) -> IpAddr {
-    Ipv4Addr::new(172, 16, 0, 1 + node as u8).into()
-}
-
-fn cluster_ip(service: u32) -> IpAddr {
-    Ipv4Addr::new(10, 96, (service >> 8) as u8, service as u8).into()
-}
-
-fn backend(service: u32, index: u32) -> u32 {
-    (service * ENDPOINTS_PER_SERVICE + index) % PODS
-}
-
-/// Numbers that look random and are the same on every run.
-fn mix(seed: u32) -> u32 {
-    let x = (seed ^ 0x9e37_79b9).wrapping_mul(0x85eb_ca6b);
-    (x ^ (x >> 13)).wrapping_mul(0xc2b2_ae35) ^ (x >> 7)
-}
-
-fn objects() -> Objects {
-    let mut text = String::new();
-    for node in 0..NODES {
-        write!(
-            text,
-            r#"{{"apiVersion":"v1","kind":"Node","metadata":{{"name":"node-{node}","labels":{{"topology.kubernetes.io/zone":"zone-{}"}}}},"spec":{{"podCIDR":"10.1.{node}.0/24"}},"status":{{"addresses":[{{"type":"InternalIP","address":"{}"}}]}}}}"#,
-            node % 3,
-            node_ip(node)
-        )
-        .expect("into text");
+fn history(size: MadeUp) -> History {
+    let mut history = History::new(SnapshotOptions::default());
+    for (kind, text) in size.texts() {
+        history.apply(&read(kind, &text), SEEN);
     }
-    for pod in 0..PODS {
-        let app = pod / ENDPOINTS_PER_SERVICE;
-        write!(
-            text,
-            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"app-{app}-7d4b9c6f5d-{pod:05}","namespace":"team-{}","labels":{{"app":"app-{app}","pod-template-hash":"7d4b9c6f5d"}},"ownerReferences":[{{"kind":"ReplicaSet","name":"app-{app}-7d4b9c6f5d","controller":true}}]}},"spec":{{"nodeName":"node-{}"}},"status":{{"phase":"Running","podIP":"{}","startTime":"2026-01-05T08:00:00Z"}}}}"#,
-            app % 50,
-            pod % NODES,
-            pod_ip(pod)
-        )
-        .expect("into text");
-    }
-    for service in 0..SERVICES {
-        let namespace = (service % (PODS / ENDPOINTS_PER_SERVICE)) % 50;
-        let (kind, node_port) = match service % 10 {
-            0 => ("NodePort", format!(r#","nodePort":{}"#, 30_000 + service)),
-            _ => ("ClusterIP", String::new()),
-        };
-        write!(
-            text,
-            r#"{{"apiVersion":"v1","kind":"Service","metadata":{{"name":"svc-{service}","namespace":"team-{namespace}"}},"spec":{{"type":"{kind}","clusterIP":"{}","ports":[{{"name":"http","port":80{node_port}}}]}}}}"#,
-            cluster_ip(service)
-        )
-        .expect("into text");
-        let endpoints: Vec<String> = (0..ENDPOINTS_PER_SERVICE)
-            .map(|index| format!(r#"{{"addresses":["{}"]}}"#, pod_ip(backend(service, index))))
-            .collect();
-        write!(
-            text,
-            r#"{{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","addressType":"IPv4","metadata":{{"name":"svc-{service}-1","namespace":"team-{namespace}","labels":{{"kubernetes.io/service-name":"svc-{service}"}}}},"ports":[{{"name":"http","port":8080}}],"endpoints":[{}]}}"#,
-            endpoints.join(",")
-        )
-        .expect("into text");
-    }
-    manifests::parse(&text, "made-up.json").unwrap_or_else(|error| panic!("{error}")).objects
+    history
 }
+
+/// 2026-01-06.
+const SEEN: Timestamp = Timestamp(1_767_657_600_000_000_000);
 
 #[derive(Clone, Copy, Debug)]
 enum Dialled {
@@ -115,12 +61,12 @@ enum Dialled {
 fn flow(seed: u32, dialled: Dialled) -> Flow {
     let number = mix(seed);
     let (dst_ip, dst_port) = match dialled {
-        Dialled::Pod => (pod_ip(number % PODS), 8080),
-        Dialled::ClusterIp => (cluster_ip(number % SERVICES), 80),
-        Dialled::NodePort => (node_ip(number % NODES), 30_000 + (number % (SERVICES / 10)) as u16 * 10),
+        Dialled::Pod => (USUAL.pod_ip(number % USUAL.pods), 8080),
+        Dialled::ClusterIp => (cluster_ip(number % USUAL.services()), 80),
+        Dialled::NodePort => (node_ip(number % USUAL.nodes()), 30_000 + (number % (USUAL.services() / 10)) as u16 * 10),
         Dialled::External => (Ipv4Addr::from(0x0808_0000 | (number & 0xffff)).into(), 443),
     };
-    let src_ip = pod_ip(mix(number) % PODS);
+    let src_ip = USUAL.pod_ip(mix(number) % USUAL.pods);
     let time = Timestamp(0);
     Flow {
         id: FlowId(u64::from(seed)),
@@ -187,8 +133,56 @@ fn flows(dialled: Dialled) -> Vec<(Arc<Tap>, Flow)> {
     (0..FLOWS).map(|seed| flow(seed, dialled)).map(|flow| (tap(&flow), flow)).collect()
 }
 
-/// The whole index; what it allocates at most is what it takes to hold and build.
-#[divan::bench(sample_count = 20)]
-fn build_snapshot() -> Snapshot {
-    Snapshot::build(&OBJECTS, &SnapshotOptions::default())
+/// The whole index out of objects that are there.
+#[divan::bench(sample_count = 10, sample_size = 1, args = [USUAL, LARGE])]
+fn build(bencher: Bencher<'_, '_>, size: MadeUp) {
+    let objects = objects(size);
+    bencher.bench_local(|| {
+        let mut history = History::new(SnapshotOptions::default());
+        for object in &objects {
+            history.apply(object, SEEN);
+        }
+        history
+    });
+}
+
+/// The same as a list brings it: each object is read, taken in and dropped. What this allocates at most is what the
+/// index holds.
+#[divan::bench(sample_count = 5, sample_size = 1, args = [USUAL, LARGE])]
+fn read_and_build(bencher: Bencher<'_, '_>, size: MadeUp) {
+    let texts = size.texts();
+    bencher.bench_local(|| {
+        let mut history = History::new(SnapshotOptions::default());
+        for (kind, text) in &texts {
+            history.apply(&read(*kind, text), SEEN);
+        }
+        history
+    });
+}
+
+/// A pod is gone and another one has its address: two changes, and a snapshot after each that is still held at the next.
+#[divan::bench(sample_count = 50, sample_size = 20, args = [USUAL, LARGE])]
+fn pod_replaced(bencher: Bencher<'_, '_>, size: MadeUp) {
+    let mut history = history(size);
+    let mut turn = 0;
+    let mut held = history.latest();
+    let pods: Vec<[(Object, ObjectKey); 2]> = (0..1_000)
+        .map(|pod| {
+            [0, 1].map(|generation| {
+                let object = read(ObjectKind::Pod, &size.pod_text(pod * (size.pods / 1_000), generation));
+                let key = object.key();
+                (object, key)
+            })
+        })
+        .collect();
+    bencher.bench_local(|| {
+        turn += 1;
+        let seen = SEEN.plus_ns(i64::from(turn) * 1_000_000_000);
+        let pair = &pods[mix(turn) as usize % pods.len()];
+        history.remove(&pair[turn as usize % 2].1, seen);
+        held = history.latest();
+        history.apply(&pair[(turn as usize + 1) % 2].0, seen);
+        held = history.latest();
+        held.at()
+    });
 }

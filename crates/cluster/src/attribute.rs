@@ -3,6 +3,7 @@
 //! A flow's report and a snapshot come in, the same report with names comes out. It never turns a flow round, undoes no
 //! NAT and evaluates no policy: what only another leg shows is left to the joining of legs.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use weir_model::{AttributedFlow, Endpoint, EndpointKind, Flow, Leg, PodRef, Service, Tap, TapRole};
@@ -14,7 +15,7 @@ use crate::snapshot::Target;
 ///
 /// - Leg: at a pod's tap `client` where that pod is the source (also where it is both), `server` where it is the
 ///   destination, else `transit`; at an uplink `transit`; `None` where the tap's pod is not known.
-/// - Endpoints: see [`Snapshot`]. A destination may be a Service at a node port, a source never is.
+/// - Endpoints: see [`Snapshot`]; of two pods that may have had an address it is the tap's. A destination may be a Service at a node port, a source never is.
 /// - Service: by its own address and port; else by EndpointSlices, as [`weir_model::ServiceMethod::EndpointSlice`]
 ///   where there is one, as candidates where there are several, and only as candidates on the client leg, which shows
 ///   that the opener dialled the endpoint itself.
@@ -22,10 +23,21 @@ pub fn attribute(snapshot: &Snapshot, tap: &Arc<Tap>, flow: Flow) -> AttributedF
     let tuple = flow.tuple;
     let target = snapshot.target(tuple.dst_ip, tuple.dst_port, tuple.protocol);
     let src = snapshot.opener(tuple.src_ip, tuple.src_port, tuple.protocol);
-    let dst = Arc::clone(target.endpoint);
+    let src = seen_at(snapshot, tap, tuple.src_ip, src);
+    let dst = seen_at(snapshot, tap, tuple.dst_ip, Arc::clone(&target.endpoint));
     let leg = leg(snapshot, tap, &src, &dst);
     let service = service(&target, leg).map(Arc::clone);
     AttributedFlow { flow, tap: Arc::clone(tap), leg, src, dst, service }
+}
+
+/// Where there is no telling which of some pods has an address, and the tap is at one of them, it is that one: nobody
+/// else's packets pass there under it.
+fn seen_at(snapshot: &Snapshot, tap: &Tap, ip: IpAddr, endpoint: Arc<Endpoint>) -> Arc<Endpoint> {
+    let Some(pod) = tap.pod.as_ref().filter(|_| endpoint.kind == EndpointKind::Pod && endpoint.name.is_none()) else {
+        return endpoint;
+    };
+    let here = snapshot.pods_at(ip).into_iter().find(|entry| entry.pod == *pod);
+    here.map_or(endpoint, |entry| Arc::clone(&entry.endpoint))
 }
 
 fn leg(snapshot: &Snapshot, tap: &Tap, src: &Endpoint, dst: &Endpoint) -> Option<Leg> {

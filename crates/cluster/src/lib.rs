@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod attribute;
+mod history;
 pub mod join;
 pub mod manifests;
 pub mod objects;
@@ -15,5 +16,6 @@ pub mod route;
 mod snapshot;
 
 pub use attribute::attribute;
+pub use history::{History, Memory};
 pub use owners::{OwnerCandidates, settle_owners};
 pub use snapshot::{Backend, PodEntry, ServiceHit, Snapshot, SnapshotOptions};

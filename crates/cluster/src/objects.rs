@@ -51,7 +51,10 @@ pub use label_selector::{LabelSelector, Requirement};
 pub use meta::{ObjectMeta, OwnerReference};
 pub use network_policy::{NetworkPolicy, NetworkPolicySpec, PolicyPeer, PolicyRule};
 pub use node::{Namespace, Node, NodeAddress, NodeSpec, NodeStatus};
-pub use pod::{Container, ContainerPort, HostIp, Phase, Pod, PodIp, PodSpec, PodStatus};
+pub use pod::{
+    Container, ContainerPort, ContainerRun, ContainerState, ContainerStatus, HostIp, Phase, Pod, PodCondition, PodIp,
+    PodSpec, PodStatus,
+};
 pub use policy_port::{PolicyPort, PortChoice};
 pub use reference_grant::{GrantFrom, GrantTo, ReferenceGrant, ReferenceGrantSpec};
 pub use route_filter::{Fraction, Header, HeaderModifier, Mirror, PathModifier, Redirect, Rewrite, RouteFilter};

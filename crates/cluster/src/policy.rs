@@ -4,6 +4,7 @@
 //! ranges. A verdict then costs a few look-ups for each policy that selects one of the two pods, however many pods and
 //! policies there are. Nothing here reads a clock, and nothing outgrows the objects.
 
+mod addresses;
 mod bits;
 mod cluster;
 mod compiled;

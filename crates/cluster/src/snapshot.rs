@@ -1,32 +1,37 @@
-//! An immutable index of the cluster's objects: who has an address, which Service is at a port.
+//! An immutable index of the cluster's objects as of a time: who has an address, which Service is at a port.
 //!
-//! [`Objects`] come in once, at [`Snapshot::build`]; afterwards every question is one or two look-ups in a hash table
-//! that give a shared value out. A snapshot never changes, reads no clock and does not outgrow its objects.
+//! [`History`] writes it and shares it: a snapshot is a handful of pointers, and changes after it copy what they touch.
+//! Every question is one or two look-ups in a hash table that give a shared value out. A snapshot never changes and
+//! reads no clock.
 
 mod addresses;
+mod life;
 mod naming;
-mod owner;
-mod pods;
 mod services;
+mod shards;
 mod socket;
+mod steps;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use weir_model::{Endpoint, PodRef, Protocol, Service, ServiceMethod, ServiceRef};
+use weir_model::{Endpoint, EndpointKind, PodRef, Protocol, Service, ServiceMethod, ServiceRef, Timestamp};
 
+use crate::History;
 use crate::objects::Objects;
-use addresses::{Addresses, HolderKind};
-pub(crate) use addresses::{bridges, of_nodes};
-use naming::Naming;
-pub use pods::PodEntry;
-use pods::Pods;
-pub(crate) use pods::won;
+pub(crate) use addresses::{Holder, Holders, Ranges, Rank, bridges};
+pub use life::PodEntry;
+pub(crate) use life::{Life, OPEN};
+pub(crate) use naming::{Naming, PortName, candidates};
 pub use services::Backend;
-use services::{Claim, Services};
+pub(crate) use services::{At, Claim, sorted};
+pub(crate) use shards::Shards;
+pub(crate) use socket::{Ip, Port, Socket};
+pub(crate) use steps::Steps;
 
-type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
-type HashSet<K> = std::collections::HashSet<K, foldhash::fast::RandomState>;
+pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
+pub(crate) type HashSet<K> = std::collections::HashSet<K, foldhash::fast::RandomState>;
 
 /// What a snapshot is built to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,18 +48,59 @@ impl Default for SnapshotOptions {
     }
 }
 
-/// An index of the cluster's objects. Share it behind `Arc`.
+/// An index of the cluster's objects as of a time. Cheap to clone.
 ///
 /// Who has an address, in this order: a node (its own addresses, those that its pods name as their host's), a pod, a
 /// Service (cluster and load balancer addresses), the node whose `podCIDR` starts with it (the bridge: network address
 /// and the one after). What nobody has is external in a complete snapshot, unless it is of a kind that never leaves the
 /// cluster or the link: unspecified, loopback, link-local, multicast, broadcast, or in a node's `podCIDR` (a pod that
-/// is gone, or too new). Those, and everything in a partial snapshot, are unknown. IPv4-mapped IPv6 is IPv4.
-#[derive(Debug)]
+/// is gone, or too new). Those, and everything in a partial snapshot or before what is remembered, are unknown. Where
+/// two pods may have had an address, the endpoint is a pod without a name that says what both have in common. IPv4-mapped
+/// IPv6 is IPv4.
+#[derive(Clone, Debug)]
 pub struct Snapshot {
-    addresses: Addresses,
-    pods: Pods,
-    services: Services,
+    index: Index,
+    at: Timestamp,
+}
+
+/// What snapshots share. Values carry their times; [`History`] is the only one to write.
+#[derive(Clone, Debug)]
+pub(crate) struct Index {
+    pub(crate) holders: Shards<Ip, Holders>,
+    pub(crate) lives: Shards<PodRef, Vec<Arc<Life>>>,
+    pub(crate) on_node: Shards<Arc<str>, Arc<BTreeSet<PodRef>>>,
+    pub(crate) sockets: Shards<Socket, At>,
+    pub(crate) node_ports: Shards<Port, Steps<Arc<Claim>>>,
+    /// The latest.
+    pub(crate) backends: Shards<PortName, Arc<[Backend]>>,
+    pub(crate) ranges: Arc<Ranges>,
+    /// Everything that ended before this time may be forgotten.
+    pub(crate) remembered_from: Timestamp,
+    partial: bool,
+    external: Arc<Endpoint>,
+    unknown: Arc<Endpoint>,
+    /// Several Services.
+    pub(crate) several: Arc<Endpoint>,
+}
+
+impl Index {
+    pub(crate) fn new(partial: bool) -> Self {
+        let of_kind = |kind| Arc::new(Endpoint { kind, ..Endpoint::default() });
+        Self {
+            holders: Shards::default(),
+            lives: Shards::default(),
+            on_node: Shards::default(),
+            sockets: Shards::default(),
+            node_ports: Shards::default(),
+            backends: Shards::default(),
+            ranges: Arc::default(),
+            remembered_from: Timestamp(i64::MIN),
+            partial,
+            external: of_kind(EndpointKind::External),
+            unknown: of_kind(EndpointKind::Unknown),
+            several: of_kind(EndpointKind::Service),
+        }
+    }
 }
 
 /// A Service found by its own address.
@@ -73,56 +119,90 @@ pub struct ServiceHit<'a> {
 }
 
 impl Snapshot {
-    /// Builds the index. What objects lack or contradict each other in never fails: see [`Snapshot`], [`PodEntry`]
-    /// and [`Snapshot::service_at`] for what then holds.
+    /// An index of objects as they are. What they lack or contradict each other in never fails: see [`Snapshot`],
+    /// [`PodEntry`] and [`Snapshot::service_at`] for what then holds.
     pub fn build(objects: &Objects, options: &SnapshotOptions) -> Self {
-        let pods = Pods::build(objects, options);
-        let services = Services::build(objects);
-        let addresses = Addresses::build(objects, options, &pods, &services);
-        Self { addresses, pods, services }
+        let mut history = History::new(options.clone());
+        for (_, object) in objects.iter() {
+            history.apply(object, Timestamp(i64::MIN));
+        }
+        history.latest()
+    }
+
+    pub(crate) const fn new(index: Index, at: Timestamp) -> Self {
+        Self { index, at }
+    }
+
+    /// The time that it is as of; the end of time for the latest.
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The same knowledge as of another time.
+    pub fn as_of(&self, at: Timestamp) -> Self {
+        Self { index: self.index.clone(), at }
+    }
+
+    /// Whether it is known who has an address. Who meets one that is not may wait for the cluster's word and ask again:
+    /// a pod's first packets are faster than its address.
+    pub fn is_known(&self, ip: IpAddr) -> bool {
+        self.holder(ip).is_some()
     }
 
     /// Who is dialled at an address: also a Service at its cluster address, load balancer address, external address
     /// or node port.
     pub fn endpoint(&self, ip: IpAddr, port: u16, protocol: Protocol) -> Arc<Endpoint> {
-        Arc::clone(self.target(ip, port, protocol).endpoint)
+        self.target(ip, port, protocol).endpoint
     }
 
     /// Who opens from an address. Unlike [`Snapshot::endpoint`] this never takes a node for a Service: the port of an
     /// opener is any number, also that of a node port.
     pub fn opener(&self, ip: IpAddr, port: u16, protocol: Protocol) -> Arc<Endpoint> {
-        let endpoint = match self.addresses.holder(ip) {
-            Some(holder) => &holder.endpoint,
-            None => self
-                .services
-                .claim_at(ip, port, protocol)
-                .map_or_else(|| self.addresses.elsewhere(ip), |claim| &claim.endpoint),
-        };
-        Arc::clone(endpoint)
+        if let Some(holder) = self.holder(ip) {
+            return self.holding(&holder);
+        }
+        let at = self.index.sockets.get(&Socket::new(ip, port, protocol));
+        let claim = at.and_then(|at| at.claim.at(self.at));
+        Arc::clone(claim.map_or_else(|| self.elsewhere(ip), |claim| &claim.endpoint))
     }
 
-    /// The pod that has an address of its own.
+    /// The pod that has an address of its own. `None` also where there is no telling which of several has it.
     pub fn pod(&self, ip: IpAddr) -> Option<&PodEntry> {
-        match self.addresses.holder(ip)?.kind {
-            HolderKind::Pod(index) => self.pods.get(index),
-            HolderKind::Node | HolderKind::Service => None,
+        match self.holder(ip)? {
+            Holder::Pod(entry) => Some(entry),
+            Holder::PodOf(_) | Holder::Node(_) | Holder::Service(_) | Holder::Services => None,
+        }
+    }
+
+    /// The pods that may have an address: one where it is known which.
+    pub fn pods_at(&self, ip: IpAddr) -> Vec<&PodEntry> {
+        match self.holder(ip) {
+            Some(Holder::Pod(entry)) => vec![entry],
+            Some(Holder::PodOf(entries)) => entries,
+            Some(Holder::Node(_) | Holder::Service(_) | Holder::Services) | None => Vec::new(),
         }
     }
 
     /// The pod of a name, where it has an address of its own.
     pub fn pod_named(&self, pod: &PodRef) -> Option<&PodEntry> {
-        self.pods.named(pod)
+        let lives = self.index.lives.get(pod)?.iter().rev();
+        let entry = lives.filter(|life| life.may_hold(self.at)).find_map(|life| life.at(self.at))?;
+        let has_one = |ip: &IpAddr| self.pods_at(*ip).iter().any(|other| other.pod == *pod);
+        entry.ips.iter().any(has_one).then_some(entry)
     }
 
     /// The pods with addresses of their own on a node, by namespace and name.
     pub fn pods_on(&self, node: &str) -> impl Iterator<Item = &PodEntry> {
-        self.pods.on(node)
+        let pods = self.index.on_node.get(&Arc::from(node)).into_iter().flat_map(|pods| pods.iter());
+        pods.filter_map(|pod| self.pod_named(pod))
     }
 
     /// The node that has an address, for itself or for its bridge.
     pub fn node_of(&self, ip: IpAddr) -> Option<Arc<str>> {
-        let holder = self.addresses.holder(ip)?;
-        holder.endpoint.node.clone().filter(|_| holder.kind == HolderKind::Node)
+        match self.holder(ip)? {
+            Holder::Node(endpoint) => endpoint.node.clone(),
+            Holder::Pod(_) | Holder::PodOf(_) | Holder::Service(_) | Holder::Services => None,
+        }
     }
 
     /// The Service that has an address and port, or a node port at a node's address. `None` also where several
@@ -130,26 +210,28 @@ impl Snapshot {
     pub fn service_at(&self, ip: IpAddr, port: u16, protocol: Protocol) -> Option<ServiceHit<'_>> {
         let claim = self.target(ip, port, protocol).claim?;
         let (service, method) = claim.known.used.as_ref().zip(claim.known.method)?;
-        let backends = self.services.known_backends(service).unwrap_or_default();
+        let backends = self.backends(service);
         Some(ServiceHit { service, method, known: &claim.known, endpoint: &claim.endpoint, backends })
     }
 
     /// The Services that an address and port is an endpoint of, sorted, each once, by EndpointSlices. Those whose
     /// Service object is not known are left out.
     pub fn services_of(&self, ip: IpAddr, port: u16, protocol: Protocol) -> &[ServiceRef] {
-        self.services.at(ip, port, protocol).1.map_or(&[], |naming| &naming.services)
+        let at = self.index.sockets.get(&Socket::new(ip, port, protocol));
+        at.and_then(|at| at.naming.at(self.at)).map_or(&[], |naming| &naming.services)
     }
 
-    /// The endpoints of a Service's port, by address and port, each once; ready or not.
+    /// The endpoints of a Service's port, by address and port, each once; ready or not. The latest that are known,
+    /// whatever the time of the snapshot.
     pub fn backends(&self, service: &ServiceRef) -> &[Backend] {
-        self.services.known_backends(service).unwrap_or_default()
+        self.index.backends.get(&PortName::of(service)).map(|backends| &**backends).unwrap_or_default()
     }
 
     /// Every pod behind a Service's port. `None` where some backend is no pod known here (a node, an address outside, a
     /// pod that is gone), where the Service is not known, and where a partial snapshot has no backend of it.
     pub fn backend_pods(&self, service: &ServiceRef) -> Option<Vec<PodRef>> {
-        let backends = self.services.known_backends(service)?;
-        if backends.is_empty() && self.addresses.is_partial() {
+        let backends = self.index.backends.get(&PortName::of(service))?;
+        if backends.is_empty() && self.index.partial {
             return None;
         }
         let mut pods = backends
@@ -163,27 +245,51 @@ impl Snapshot {
 
     /// All that is known of a destination, at the cost of one look-up for its address and one for its port.
     pub(crate) fn target(&self, ip: IpAddr, port: u16, protocol: Protocol) -> Target<'_> {
-        let (claim, naming) = self.services.at(ip, port, protocol);
-        let holder = if claim.is_some() { None } else { self.addresses.holder(ip) };
-        let claim = claim.or_else(|| {
-            let node = holder.is_some_and(|holder| holder.kind == HolderKind::Node);
-            node.then(|| self.services.claim_on_nodes(port, protocol)).flatten()
-        });
-        let endpoint = match (claim, holder) {
-            (Some(claim), _) => &claim.endpoint,
-            (None, Some(holder)) => &holder.endpoint,
-            (None, None) => self.addresses.elsewhere(ip),
+        let at = self.index.sockets.get(&Socket::new(ip, port, protocol));
+        let naming = at.and_then(|at| at.naming.at(self.at));
+        if let Some(claim) = at.and_then(|at| at.claim.at(self.at)) {
+            return Target { endpoint: Arc::clone(&claim.endpoint), claim: Some(claim), naming };
+        }
+        let holder = self.holder(ip);
+        let claim = matches!(holder, Some(Holder::Node(_))).then(|| self.claim_on_nodes(port, protocol)).flatten();
+        let endpoint = match (claim, &holder) {
+            (Some(claim), _) => Arc::clone(&claim.endpoint),
+            (None, Some(holder)) => self.holding(holder),
+            (None, None) => Arc::clone(self.elsewhere(ip)),
         };
         Target { endpoint, claim, naming }
+    }
+
+    fn claim_on_nodes(&self, port: u16, protocol: Protocol) -> Option<&Arc<Claim>> {
+        self.index.node_ports.get(&Port::new(port, protocol))?.at(self.at)
+    }
+
+    fn holder(&self, ip: IpAddr) -> Option<Holder<'_>> {
+        self.index.holders.get(&Ip::from(ip))?.at(self.at)
+    }
+
+    fn holding(&self, holder: &Holder<'_>) -> Arc<Endpoint> {
+        match holder {
+            Holder::Node(endpoint) | Holder::Service(endpoint) => Arc::clone(endpoint),
+            Holder::Pod(entry) => Arc::clone(&entry.endpoint),
+            Holder::PodOf(entries) => life::either(entries),
+            Holder::Services => Arc::clone(&self.index.several),
+        }
+    }
+
+    /// What an address is that nobody has.
+    fn elsewhere(&self, ip: IpAddr) -> &Arc<Endpoint> {
+        let is_known = !self.index.partial && self.at >= self.index.remembered_from;
+        if is_known && self.index.ranges.may_be_outside(ip) { &self.index.external } else { &self.index.unknown }
     }
 }
 
 /// What is known of a destination.
 pub(crate) struct Target<'a> {
     /// Who it is.
-    pub(crate) endpoint: &'a Arc<Endpoint>,
+    pub(crate) endpoint: Arc<Endpoint>,
     /// The Services that have this address and port.
-    pub(crate) claim: Option<&'a Claim>,
+    pub(crate) claim: Option<&'a Arc<Claim>>,
     /// How it is named after the Services that it is an endpoint of.
-    pub(crate) naming: Option<&'a Naming>,
+    pub(crate) naming: Option<&'a Arc<Naming>>,
 }

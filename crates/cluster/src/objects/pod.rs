@@ -95,6 +95,58 @@ pub struct PodStatus {
     /// When the kubelet took it on.
     #[serde(default, deserialize_with = "field::time")]
     pub start_time: Option<Timestamp>,
+    /// How its containers are.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub container_statuses: Vec<ContainerStatus>,
+    /// How it is as a whole.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub conditions: Vec<PodCondition>,
+}
+
+/// An entry of `status.containerStatuses`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct ContainerStatus {
+    /// What the container does.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub state: ContainerState,
+}
+
+/// `state` of a container; neither = it waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct ContainerState {
+    /// It runs.
+    #[serde(default)]
+    pub running: Option<ContainerRun>,
+    /// It has ended.
+    #[serde(default)]
+    pub terminated: Option<ContainerRun>,
+}
+
+/// When a container ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerRun {
+    /// From.
+    #[serde(default, deserialize_with = "field::time")]
+    pub started_at: Option<Timestamp>,
+    /// To.
+    #[serde(default, deserialize_with = "field::time")]
+    pub finished_at: Option<Timestamp>,
+}
+
+/// An entry of `status.conditions`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodCondition {
+    /// Which.
+    #[serde(default, rename = "type", deserialize_with = "field::nullable")]
+    pub condition: Box<str>,
+    /// `True`, `False` or `Unknown`.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub status: Box<str>,
+    /// When it became that.
+    #[serde(default, deserialize_with = "field::time")]
+    pub last_transition_time: Option<Timestamp>,
 }
 
 /// An entry of `status.podIPs`.
@@ -152,5 +204,26 @@ impl Pod {
     /// When it started, for telling which of two pods has an address now.
     pub fn started(&self) -> Option<Timestamp> {
         self.status.start_time.or(self.metadata.creation_timestamp)
+    }
+
+    /// A second by which its network surely was there: its sandbox was ready (KEP-3085), or a container ran.
+    pub fn network_since(&self) -> Option<Timestamp> {
+        let ready =
+            self.status.conditions.iter().filter(|condition| {
+                &*condition.condition == "PodReadyToStartContainers" && &*condition.status == "True"
+            });
+        let ran = self
+            .status
+            .container_statuses
+            .iter()
+            .filter_map(|container| container.state.running.or(container.state.terminated)?.started_at);
+        ready.filter_map(|condition| condition.last_transition_time).chain(ran).min()
+    }
+
+    /// The second in which the last of its containers ended, where all have and none will start again.
+    pub fn finished(&self) -> Option<Timestamp> {
+        let is_last = self.is_over() || self.metadata.deletion_timestamp.is_some();
+        let ends = self.status.container_statuses.iter().map(|container| container.state.terminated?.finished_at);
+        ends.collect::<Option<Vec<_>>>()?.into_iter().max().filter(|_| is_last)
     }
 }

@@ -7,12 +7,12 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::addresses::{holders, of_nodes};
 use super::bits::Bits;
 use super::labels::LabelIndex;
 use super::ranges::{NamedPort, PortNames};
 use super::{HashMap, party::Who};
-use crate::objects::{LabelSelector, Node, Objects, Pod};
-use crate::snapshot::{bridges, of_nodes, won};
+use crate::objects::{LabelSelector, Objects, Pod};
 
 #[derive(Debug)]
 pub(super) struct Cluster {
@@ -83,7 +83,7 @@ impl Cluster {
             }
         }
         Self {
-            addresses: addresses(objects, &node_names),
+            addresses: holders(objects, &node_names),
             pod_index: LabelIndex::build(objects.pods().map(|pod| &pod.metadata.labels)),
             namespace_index: LabelIndex::build(namespace_labels.iter()),
             node_index: LabelIndex::build(node_labels.into_iter()),
@@ -188,23 +188,4 @@ fn facts(pod: &Pod, namespaces: &Positions, nodes: &Positions, port_names: &mut 
         ips: pod.ips().collect(),
         named: named.collect(),
     }
-}
-
-/// Who has an address: a node, a pod, a node for its bridge. The first one that names it has it.
-fn addresses(objects: &Objects, nodes: &Positions) -> HashMap<IpAddr, Who> {
-    let mut addresses: HashMap<IpAddr, Who> = HashMap::default();
-    for (ip, name) in of_nodes(objects) {
-        if let Some(node) = nodes.get(name) {
-            addresses.entry(ip).or_insert(Who::Node(*node));
-        }
-    }
-    for (ip, position) in won(objects) {
-        addresses.entry(ip).or_insert(Who::Pod(position as u32));
-    }
-    for (node, object) in objects.nodes().filter_map(|node: &Node| Some((nodes.get(&node.metadata.name)?, node))) {
-        for ip in object.pod_cidrs().flat_map(bridges) {
-            addresses.entry(ip).or_insert(Who::Node(*node));
-        }
-    }
-    addresses
 }

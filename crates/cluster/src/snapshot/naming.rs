@@ -1,30 +1,27 @@
 //! How a flow to an endpoint of Services is named after them: surely, by inference, or as one of several.
 
-use std::hash::Hash;
 use std::sync::Arc;
 
 use weir_model::{Service, ServiceMethod, ServiceRef, ServiceType};
 
-use super::{HashMap, HashSet};
-
 /// A Service's port, whether the Service itself is known or only its EndpointSlices are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct PortName {
-    pub(super) namespace: Arc<str>,
-    pub(super) service: Arc<str>,
-    pub(super) port: Option<Arc<str>>,
+pub(crate) struct PortName {
+    pub(crate) namespace: Arc<str>,
+    pub(crate) service: Arc<str>,
+    pub(crate) port: Option<Arc<str>>,
 }
 
 impl PortName {
-    pub(super) fn new(namespace: &Arc<str>, service: &Arc<str>, port: Option<&Arc<str>>) -> Self {
+    pub(crate) fn new(namespace: &Arc<str>, service: &Arc<str>, port: Option<&Arc<str>>) -> Self {
         Self { namespace: Arc::clone(namespace), service: Arc::clone(service), port: port.cloned() }
     }
 
-    pub(super) fn of(service: &ServiceRef) -> Self {
+    pub(crate) fn of(service: &ServiceRef) -> Self {
         Self::new(&service.namespace, &service.name, service.port_name.as_ref())
     }
 
-    pub(super) fn typed(&self, service_type: ServiceType) -> ServiceRef {
+    pub(crate) fn typed(&self, service_type: ServiceType) -> ServiceRef {
         ServiceRef {
             namespace: Arc::clone(&self.namespace),
             name: Arc::clone(&self.service),
@@ -35,7 +32,7 @@ impl PortName {
 }
 
 /// What flows to one or more endpoints are named, all of them endpoints of the same Services.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Naming {
     /// The Services that are known, sorted, each once.
     pub(crate) services: Box<[ServiceRef]>,
@@ -47,12 +44,12 @@ pub(crate) struct Naming {
 
 impl Naming {
     /// Names endpoints of `ports`, each with the type of its Service where that is known.
-    pub(super) fn new(ports: &[(&PortName, Option<ServiceType>)], shared: &mut Shared) -> Self {
+    pub(crate) fn new(ports: &[(&PortName, Option<ServiceType>)]) -> Self {
         let mut services: Vec<ServiceRef> =
             ports.iter().filter_map(|(port, kind)| Some(port.typed((*kind)?))).collect();
         services.sort();
         services.dedup();
-        let candidates = shared.candidates(ports.iter().map(|(port, _)| (&*port.namespace, &*port.service)));
+        let candidates = candidates(ports.iter().map(|(port, _)| (&*port.namespace, &*port.service)));
         let used = only_service(&services).filter(|_| candidates.len() == 1);
         let dialled = Service { used: None, method: None, candidates };
         let inferred = match used {
@@ -61,7 +58,9 @@ impl Naming {
             }
             None => dialled.clone(),
         };
-        Self { services: services.into(), dialled: shared.service(dialled), inferred: shared.service(inferred) }
+        let dialled = Arc::new(dialled);
+        let inferred = if *dialled == inferred { Arc::clone(&dialled) } else { Arc::new(inferred) };
+        Self { services: services.into(), dialled, inferred }
     }
 }
 
@@ -74,33 +73,11 @@ fn only_service(services: &[ServiceRef]) -> Option<ServiceRef> {
     }
 }
 
-/// Values that are the same `Arc` wherever they are equal. Lives only while a snapshot is built.
-#[derive(Default)]
-pub(super) struct Shared {
-    services: HashSet<Arc<Service>>,
-    candidates: HashMap<String, Arc<str>>,
-}
-
-impl Shared {
-    pub(super) fn service(&mut self, service: Service) -> Arc<Service> {
-        let service = Arc::new(service);
-        if let Some(shared) = self.services.get(&service) {
-            return Arc::clone(shared);
-        }
-        self.services.insert(Arc::clone(&service));
-        service
-    }
-
-    /// `namespace/name` of each, sorted, each once.
-    pub(super) fn candidates<'a>(&mut self, names: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<Arc<str>> {
-        let mut candidates: Vec<Arc<str>> = names
-            .map(|(namespace, name)| {
-                let text = format!("{namespace}/{name}");
-                Arc::clone(self.candidates.entry(text).or_insert_with_key(|text| Arc::from(&**text)))
-            })
-            .collect();
-        candidates.sort();
-        candidates.dedup();
-        candidates
-    }
+/// `namespace/name` of each, sorted, each once.
+pub(crate) fn candidates<'a>(names: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<Arc<str>> {
+    let mut candidates: Vec<Arc<str>> =
+        names.map(|(namespace, name)| Arc::from(format!("{namespace}/{name}"))).collect();
+    candidates.sort();
+    candidates.dedup();
+    candidates
 }

@@ -6,7 +6,7 @@ use weir_model::Protocol;
 
 /// An address; IPv4 is the same as IPv4-mapped IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Ip(u128);
+pub(crate) struct Ip(u128);
 
 impl From<IpAddr> for Ip {
     fn from(ip: IpAddr) -> Self {
@@ -19,23 +19,23 @@ impl From<IpAddr> for Ip {
 
 /// An address and port of a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Socket {
+pub(crate) struct Socket {
     ip: Ip,
     port: Port,
 }
 
 impl Socket {
-    pub(super) fn new(ip: IpAddr, port: u16, protocol: Protocol) -> Self {
+    pub(crate) fn new(ip: IpAddr, port: u16, protocol: Protocol) -> Self {
         Self { ip: ip.into(), port: Port::new(port, protocol) }
     }
 }
 
 /// A port of a protocol, at whatever address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Port(u32);
+pub(crate) struct Port(u32);
 
 impl Port {
-    pub(super) fn new(port: u16, protocol: Protocol) -> Self {
+    pub(crate) fn new(port: u16, protocol: Protocol) -> Self {
         Self(u32::from(port) << 8 | u32::from(protocol.0))
     }
 }

@@ -2,8 +2,10 @@
 
 mod addresses;
 mod attribution;
+mod churn;
 mod gateway_rules;
 mod given;
+mod history;
 mod ingress_rules;
 mod lab;
 mod late;
