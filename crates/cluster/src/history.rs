@@ -10,7 +10,7 @@ mod pods;
 mod services;
 mod slices;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -27,6 +27,9 @@ use services::{Claimant, ServiceFacts};
 use slices::SliceFacts;
 
 const SECOND_NS: i64 = 1_000_000_000;
+
+/// The kinds without which nobody can say that an address is outside the cluster.
+const ADDRESSED: [ObjectKind; 4] = [ObjectKind::Node, ObjectKind::Pod, ObjectKind::Service, ObjectKind::EndpointSlice];
 
 /// How much of the past is kept, and how late news may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +85,8 @@ pub struct History {
     namings_watermark: usize,
     ended: VecDeque<(Timestamp, Ended)>,
     seen: Option<Timestamp>,
+    /// Kinds of which every object was told.
+    complete: BTreeSet<ObjectKind>,
 }
 
 /// Service ports, each with the type of its Service where that is known.
@@ -130,6 +135,7 @@ impl History {
             namings_watermark: 1_024,
             ended: VecDeque::new(),
             seen: None,
+            complete: BTreeSet::new(),
         }
     }
 
@@ -158,6 +164,16 @@ impl History {
             ObjectKind::EndpointSlice => self.remove_slice(key, seen),
             kind if owners::is_owner(kind) => self.remove_owner(key),
             _ => {}
+        }
+    }
+
+    /// Every object of a kind has been told. Once that is so of nodes, pods, Services and EndpointSlices, a history that
+    /// began as a partial one is that no longer: what nobody has is outside the cluster. A kind that only gives names, such
+    /// as `ReplicaSet`, is not waited for: it may be one that nobody is allowed to list.
+    pub fn complete(&mut self, kind: ObjectKind) {
+        self.complete.insert(kind);
+        if ADDRESSED.iter().all(|kind| self.complete.contains(kind)) {
+            self.index.partial = false;
         }
     }
 

@@ -228,6 +228,11 @@ impl ObjectKind {
             Ingress | IngressClass | GatewayClass | Gateway | HTTPRoute | GRPCRoute | TLSRoute | ReferenceGrant
         )
     }
+
+    /// Reads one object of this kind from its JSON text.
+    pub fn read_json(self, text: &str) -> Result<Object, serde_json::Error> {
+        self.read(&mut serde_json::Deserializer::from_str(text))
+    }
 }
 
 /// What an object is found by.
@@ -239,6 +244,14 @@ pub struct ObjectKey {
     pub namespace: Arc<str>,
     /// The name.
     pub name: Arc<str>,
+}
+
+impl ObjectKey {
+    /// The key of an object of `kind` in `api_version`, where that is a kind that is kept.
+    pub fn find(api_version: &str, kind: &str, namespace: &Arc<str>, name: &Arc<str>) -> Option<Self> {
+        let kind = ObjectKind::find(api_version, kind)?;
+        Some(Self { kind, namespace: Arc::clone(namespace), name: Arc::clone(name) })
+    }
 }
 
 impl fmt::Display for ObjectKey {

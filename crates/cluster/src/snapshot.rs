@@ -76,7 +76,7 @@ pub(crate) struct Index {
     pub(crate) ranges: Arc<Ranges>,
     /// Everything that ended before this time may be forgotten.
     pub(crate) remembered_from: Timestamp,
-    partial: bool,
+    pub(crate) partial: bool,
     external: Arc<Endpoint>,
     unknown: Arc<Endpoint>,
     /// Several Services.
@@ -141,6 +141,16 @@ impl Snapshot {
     /// The same knowledge as of another time.
     pub fn as_of(&self, at: Timestamp) -> Self {
         Self { index: self.index.clone(), at }
+    }
+
+    /// Whether every object of the cluster is known, so that what nobody has is outside it.
+    pub const fn is_whole(&self) -> bool {
+        !self.index.partial
+    }
+
+    /// Whether everything that has ended since a time is remembered: as of an earlier one, what nobody has is unknown.
+    pub fn remembers(&self, at: Timestamp) -> bool {
+        at >= self.index.remembered_from
     }
 
     /// Whether it is known who has an address. Who meets one that is not may wait for the cluster's word and ask again:
@@ -279,7 +289,7 @@ impl Snapshot {
 
     /// What an address is that nobody has.
     fn elsewhere(&self, ip: IpAddr) -> &Arc<Endpoint> {
-        let is_known = !self.index.partial && self.at >= self.index.remembered_from;
+        let is_known = self.is_whole() && self.remembers(self.at);
         if is_known && self.index.ranges.may_be_outside(ip) { &self.index.external } else { &self.index.unknown }
     }
 }

@@ -393,3 +393,17 @@ fn a_history_and_a_snapshot_of_the_same_objects_say_the_same_in_whatever_order_t
         }
     }
 }
+
+#[test]
+fn a_partial_history_is_whole_when_every_kind_with_addresses_was_told() {
+    let mut history = History::new(SnapshotOptions { partial: true, ..SnapshotOptions::default() });
+    let kinds = [ObjectKind::Pod, ObjectKind::Node, ObjectKind::Pod, ObjectKind::Service, ObjectKind::ReplicaSet];
+    for kind in kinds {
+        history.complete(kind);
+        assert_eq!(said(&endpoint(&history.latest(), "8.8.8.8", 53)), "unknown -/-", "after {kind:?}");
+    }
+    let before = history.latest();
+    history.complete(ObjectKind::EndpointSlice);
+    assert_eq!(said(&endpoint(&history.latest(), "8.8.8.8", 53)), "external -/-");
+    assert!(!before.is_whole() && history.latest().is_whole(), "a snapshot never changes");
+}
