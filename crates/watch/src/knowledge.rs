@@ -2,7 +2,7 @@
 //!
 //! Sources note, programs read. One small entry for each kind; nothing here grows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -108,6 +108,23 @@ impl Knowledge {
     /// Whether every object of every kind has been told.
     pub fn is_complete(&self) -> bool {
         self.lock().values().all(|known| known.state != State::Incomplete)
+    }
+
+    /// Where the knowledge stands as a whole: as its worst kind does. Kinds that are absent do not count.
+    pub fn state(&self) -> State {
+        let kinds = self.lock();
+        let is_some = |state| kinds.values().any(|known| known.state == state);
+        [State::Incomplete, State::Stale].into_iter().find(|state| is_some(*state)).unwrap_or(State::Current)
+    }
+
+    /// How many objects there are, of all kinds.
+    pub fn objects(&self) -> u64 {
+        self.lock().values().map(|known| known.objects).sum()
+    }
+
+    /// What fails now and which objects cannot be read, each once.
+    pub fn problems(&self) -> BTreeSet<Arc<str>> {
+        self.lock().values().flat_map(|known| known.error.iter().chain(&known.unreadable)).cloned().collect()
     }
 
     /// The age of the oldest knowledge; `None` while some kind was never heard of.

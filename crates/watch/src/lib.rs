@@ -12,8 +12,10 @@ mod kind;
 mod knowledge;
 pub mod kube;
 pub mod manifests;
+mod place;
 
 pub use change::{Change, ObjectId};
 pub use feed::{Closed, Feed, Outlet, Source, View, open};
 pub use kind::{Kind, Presence};
 pub use knowledge::{Counts, Knowledge, Known, State};
+pub use place::{Found, NotAPlace, Place, Readers};

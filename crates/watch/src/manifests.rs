@@ -21,23 +21,30 @@ pub use fingerprint::Fingerprint;
 /// The folder is looked at in turns instead of by notifications: those come from no network file system, and a mounted
 /// `ConfigMap` changes by a link that is exchanged above the files.
 #[derive(Debug)]
-pub struct ManifestSource<R> {
+pub struct ManifestSource<O, R> {
     folder: PathBuf,
     kinds: Vec<Kind>,
     every: Duration,
     read: R,
+    known: BTreeMap<ObjectId, O>,
 }
 
-impl<R> ManifestSource<R> {
+impl<O, R> ManifestSource<O, R> {
     /// Looks at `folder` (or a file) `every` so often; 2 s is a good default. `kinds` are those that `read` gives.
     pub const fn new(folder: PathBuf, kinds: Vec<Kind>, every: Duration, read: R) -> Self {
-        Self { folder, kinds, every, read }
+        Self { folder, kinds, every, read, known: BTreeMap::new() }
+    }
+
+    /// The receiver has these objects already: of the first reading too only what differs is told.
+    #[must_use]
+    pub fn knowing(self, objects: impl IntoIterator<Item = (ObjectId, O)>) -> Self {
+        Self { known: objects.into_iter().collect(), ..self }
     }
 }
 
-impl<O, R> Source for ManifestSource<R>
+impl<O, R> Source for ManifestSource<O, R>
 where
-    O: Clone + PartialEq + Send + 'static,
+    O: Clone + PartialEq + Send + Sync + 'static,
     R: Fn(&Path) -> Result<Vec<(ObjectId, O)>, String> + Send + Sync + 'static,
 {
     type Object = O;
@@ -50,10 +57,10 @@ where
         View::Whole
     }
 
-    fn run(self, out: Outlet<O>) -> impl Future<Output = Closed> + Send {
-        let every = self.every;
+    fn run(mut self, out: Outlet<O>) -> impl Future<Output = Closed> + Send {
+        let (every, told) = (self.every, std::mem::take(&mut self.known));
         async move {
-            let mut reading = Reading { source: Arc::new(self), told: BTreeMap::new(), seen: None, read: None };
+            let mut reading = Reading { source: Arc::new(self), told, seen: None, read: None };
             loop {
                 if let Err(closed) = reading.turn(&out).await {
                     return closed;
@@ -69,7 +76,7 @@ where
 
 /// What was made of the folder so far.
 struct Reading<O, R> {
-    source: Arc<ManifestSource<R>>,
+    source: Arc<ManifestSource<O, R>>,
     told: BTreeMap<ObjectId, O>,
     /// How it looked in the last turn.
     seen: Option<Fingerprint>,
@@ -79,11 +86,11 @@ struct Reading<O, R> {
 
 impl<O, R> Reading<O, R>
 where
-    O: Clone + PartialEq + Send + 'static,
+    O: Clone + PartialEq + Send + Sync + 'static,
     R: Fn(&Path) -> Result<Vec<(ObjectId, O)>, String> + Send + Sync + 'static,
 {
     async fn turn(&mut self, out: &Outlet<O>) -> Result<(), Closed> {
-        let now = fingerprint(&self.source).await;
+        let now = fingerprint(&self.source.folder).await;
         if self.read == Some(now) {
             self.seen = Some(now);
             self.heard_unchanged(out);
@@ -96,7 +103,7 @@ where
             return Ok(());
         }
         let objects = read(&self.source).await;
-        if fingerprint(&self.source).await != now {
+        if fingerprint(&self.source.folder).await != now {
             // What was read may be half of before and half of after.
             self.failed(out, "the folder changes while it is read");
             return Ok(());
@@ -168,14 +175,14 @@ where
 
 // Both touch the disk, so they run where blocking harms nobody. A reader that panics has read nothing.
 
-async fn fingerprint<R: Send + Sync + 'static>(source: &Arc<ManifestSource<R>>) -> Fingerprint {
-    let folder = source.folder.clone();
+async fn fingerprint(folder: &Path) -> Fingerprint {
+    let folder = folder.to_owned();
     tokio::task::spawn_blocking(move || Fingerprint::of(&folder)).await.unwrap_or_default()
 }
 
-async fn read<O, R>(source: &Arc<ManifestSource<R>>) -> Result<Vec<(ObjectId, O)>, String>
+async fn read<O, R>(source: &Arc<ManifestSource<O, R>>) -> Result<Vec<(ObjectId, O)>, String>
 where
-    O: Send + 'static,
+    O: Send + Sync + 'static,
     R: Fn(&Path) -> Result<Vec<(ObjectId, O)>, String> + Send + Sync + 'static,
 {
     let source = Arc::clone(source);

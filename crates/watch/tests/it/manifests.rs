@@ -68,6 +68,21 @@ async fn what_changes_in_the_folder_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_what_the_receiver_knows_only_what_differs_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["same", "other", "new"] {
+        write(&folder, name, "1");
+    }
+    let known = [("same", "1"), ("other", "0"), ("gone", "1")].map(|(name, text)| {
+        (ObjectId { kind: kind("pods"), namespace: "shop".into(), name: name.into() }, text.to_owned())
+    });
+    let source = ManifestSource::new(folder.path().to_owned(), vec![kind("pods")], Duration::from_secs(2), read);
+    let (mut feed, running) = open(source.knowing(known), 100);
+    tokio::spawn(running);
+    assert_eq!(told(&mut feed).await, ["+new=1", "+other=1", "-gone"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_folder_that_cannot_be_read_leaves_what_was_and_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
     write(&folder, "web", "1");
