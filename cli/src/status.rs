@@ -5,6 +5,7 @@ mod json;
 use std::io::{self, Write};
 
 use anyhow::{Context as _, Result};
+use weir_proto::v1::cluster_source::State as Knowledge;
 use weir_proto::v1::node_status::State;
 use weir_proto::{time_from_wire, v1};
 
@@ -33,7 +34,7 @@ fn text(status: &v1::ServerStatusResponse, out: &mut impl Write) -> io::Result<(
     if let Some(cluster) = &status.cluster {
         writeln!(out, "cluster   {cluster}")?;
     }
-    writeln!(out, "objects   {}", status.cluster_objects)?;
+    objects_text(status, out)?;
     let pending = status.journal_pending;
     writeln!(out, "journal   {pending} entries not committed, {} on disk", bytes(status.journal_bytes as i64))?;
     writeln!(out, "memory    {} rows not committed", status.uncommitted_rows)?;
@@ -51,6 +52,19 @@ fn text(status: &v1::ServerStatusResponse, out: &mut impl Write) -> io::Result<(
         writeln!(out, "nodes     none has connected")?;
     }
     status.nodes.iter().try_for_each(|node| node_text(node, out))
+}
+
+fn objects_text(status: &v1::ServerStatusResponse, out: &mut impl Write) -> io::Result<()> {
+    let Some(source) = &status.cluster_source else {
+        return writeln!(out, "objects   {}, no source configured", status.cluster_objects);
+    };
+    let (state, place) = (knowledge(source.state()), &source.place);
+    let age = match source.age_ms {
+        Some(age_ms) => format!("{:.1} s old", age_ms as f64 / 1_000.0),
+        None => "not heard of every kind yet".to_owned(),
+    };
+    writeln!(out, "objects   {} from {place}: {state}, {age}", status.cluster_objects)?;
+    source.problems.iter().try_for_each(|problem| writeln!(out, "problem   {problem}"))
 }
 
 fn node_text(node: &v1::NodeStatus, out: &mut impl Write) -> io::Result<()> {
@@ -82,5 +96,14 @@ const fn state(state: State) -> &'static str {
         State::Silent => "silent",
         State::Gone => "gone",
         State::Unspecified => "unknown",
+    }
+}
+
+const fn knowledge(state: Knowledge) -> &'static str {
+    match state {
+        Knowledge::Incomplete => "incomplete",
+        Knowledge::Current => "current",
+        Knowledge::Stale => "stale",
+        Knowledge::Unspecified => "unknown",
     }
 }

@@ -14,7 +14,7 @@ weir_service::settings! {
         listen: SocketAddr = "127.0.0.1:4317",
         /// Folder for the lake and the journal.
         data: PathBuf = "./lake",
-        /// Where the cluster's objects come from: manifests:DIR.
+        /// Where the cluster's objects come from: manifests:DIR (read again when it changes), kube (this pod's API server), kube:KUBECONFIG or kube:KUBECONFIG,context=NAME.
         cluster: Option<String>,
         /// Name of the cluster, a column of every row.
         cluster_name: Option<String>,

@@ -18,6 +18,7 @@ use weir_proto::v1;
 use weir_proto::v1::observer_server::Observer;
 use weir_service::clock::Clock;
 use weir_store::{Lake, QueryError, QueryLimits};
+use weir_watch::{Knowledge, Place};
 
 use crate::hub::{HubCounts, News, Subject};
 use crate::nodes::Nodes;
@@ -46,8 +47,8 @@ pub(crate) struct ObserverService {
     pub started_at: Timestamp,
     /// The cluster's name.
     pub cluster: Option<Arc<str>>,
-    /// How many objects of the cluster are known.
-    pub cluster_objects: usize,
+    /// Where the cluster's objects come from, and how well they are known.
+    pub cluster_source: Option<(Place, Knowledge)>,
     /// Ends tails.
     pub stop: tokio_util::sync::CancellationToken,
 }

@@ -96,7 +96,7 @@ impl Running {
 
 /// Opens lake and journal, brings back what the journal holds, and serves.
 pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result<Running> {
-    let cluster = Cluster::load(settings.cluster.as_deref())?;
+    let cluster = Cluster::follow(settings.cluster.as_deref(), Arc::clone(&clock)).await?;
     let lake = Arc::new(Lake::open(&settings.data, lake_options(&settings)).await.context("opening the lake")?);
     let journal_dir = settings.data.join("_journal");
     let options = JournalOptions { max_bytes: settings.journal_bytes.0, ..JournalOptions::default() };
@@ -111,7 +111,7 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
     let settling = Settler {
         lake: Arc::clone(&lake),
         joiner: joiner(&lake).await?,
-        snapshot: cluster.snapshot,
+        snapshots: cluster.snapshots,
         cluster: cluster_name.clone(),
         hub,
         clock: Arc::clone(&clock),
@@ -157,7 +157,7 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
         started_at: Timestamp(clock.now_ns()),
         clock,
         cluster: cluster_name,
-        cluster_objects: cluster.objects,
+        cluster_source: cluster.source,
         stop: stop.clone(),
     };
     let listener =

@@ -66,8 +66,8 @@ pub(crate) struct Settler {
     pub lake: Arc<Lake>,
     /// Legs so far.
     pub joiner: Joiner,
-    /// The cluster's objects.
-    pub snapshot: Arc<Snapshot>,
+    /// The cluster's objects, the newest.
+    pub snapshots: watch::Receiver<Snapshot>,
     /// The cluster's name.
     pub cluster: Option<Arc<str>>,
     /// Live tails.
@@ -157,7 +157,7 @@ impl Settler {
         for mut next in arrived {
             if self.hub.is_heard() {
                 for mut row in std::mem::take(&mut next.started) {
-                    self.joiner.settle(&mut row, &*self.snapshot, Finality::Provisional);
+                    self.joiner.settle(&mut row, &*self.snapshots.borrow(), Finality::Provisional);
                     self.hub.publish(&News::Started(Arc::new(row)));
                 }
             }
@@ -220,9 +220,11 @@ impl Settler {
     fn settled_rows(&mut self, next: &Pending, finality: Finality) -> Rows {
         let mut rows = next.table_rows();
         let flows = rows.flows.iter_mut().chain(rows.requests.iter_mut().map(|row| &mut row.flow));
+        let known = self.snapshots.borrow();
         for row in flows {
-            self.joiner.settle(row, &*self.snapshot, finality);
+            self.joiner.settle(row, &*known, finality);
         }
+        drop(known);
         let mut latencies = Latencies::default();
         rows.flows.iter().for_each(|row| latencies.add_flow(row));
         rows.requests.iter().for_each(|row| latencies.add_request(row));

@@ -10,6 +10,7 @@ pub(super) struct Status<'a> {
     started_at: Option<Timestamp>,
     cluster: Option<&'a str>,
     cluster_objects: u64,
+    cluster_source: Option<ClusterSource<'a>>,
     journal_pending: u64,
     journal_bytes: u64,
     uncommitted_rows: u64,
@@ -17,6 +18,14 @@ pub(super) struct Status<'a> {
     tails: u32,
     tail_rows_missed: u64,
     nodes: Vec<Agent<'a>>,
+}
+
+#[derive(Serialize)]
+struct ClusterSource<'a> {
+    place: &'a str,
+    state: &'static str,
+    age_ms: Option<u64>,
+    problems: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -61,6 +70,7 @@ pub(super) fn status(status: &v1::ServerStatusResponse) -> Status<'_> {
         started_at: status.started_at.as_ref().map(time_from_wire),
         cluster: status.cluster.as_deref(),
         cluster_objects: status.cluster_objects,
+        cluster_source: status.cluster_source.as_ref().map(cluster_source),
         journal_pending: status.journal_pending,
         journal_bytes: status.journal_bytes,
         uncommitted_rows: status.uncommitted_rows,
@@ -69,6 +79,11 @@ pub(super) fn status(status: &v1::ServerStatusResponse) -> Status<'_> {
         tail_rows_missed: status.tail_rows_missed,
         nodes: status.nodes.iter().map(node).collect(),
     }
+}
+
+fn cluster_source(source: &v1::ClusterSource) -> ClusterSource<'_> {
+    let state = super::knowledge(source.state());
+    ClusterSource { place: &source.place, state, age_ms: source.age_ms, problems: &source.problems }
 }
 
 fn table(table: &v1::TableStatus) -> Table<'_> {
