@@ -13,7 +13,7 @@ weir_service::settings! {
         node_name: String,
         /// Tap to open, repeated: iface:NAME or file:PATTERN, then ,role=pod|uplink|other and ,pod=NAMESPACE/NAME; found out where left out.
         tap: Vec<String>,
-        /// Where the cluster's objects come from: manifests:DIR. Without it every endpoint is unknown.
+        /// Where the cluster's objects come from: manifests:DIR (read again when it changes), kube (this pod's API server), kube:KUBECONFIG or kube:KUBECONFIG,context=NAME. Without it every endpoint is unknown.
         cluster: Option<String>,
         /// Labels of pods that flows carry.
         labels: Vec<String> = "app,app.kubernetes.io/name",

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{Instant, sleep_until};
-use weir_cluster::{Snapshot, attribute};
+use weir_cluster::attribute;
 use weir_model::{AttributedFlow, AttributedRequest, Coverage, Flow, FlowId, Loss, Request, Tap};
 
+use crate::cluster::Snapshots;
 use crate::event::Event;
 
 /// What a batch holds, before it has a number.
@@ -25,8 +26,8 @@ pub(crate) struct Contents {
 }
 
 /// Contents as they grow.
-struct Growing<'a> {
-    snapshot: &'a Snapshot,
+struct Growing {
+    snapshots: Snapshots,
     contents: Contents,
     /// The flows of their requests.
     carriers: HashMap<FlowId, Arc<AttributedFlow>>,
@@ -43,10 +44,13 @@ impl Contents {
     }
 }
 
-impl Growing<'_> {
+impl Growing {
     fn add(&mut self, event: Event) {
         match event {
-            Event::Flow(tap, flow) => self.contents.flows.push(attribute(self.snapshot, &tap, flow)),
+            Event::Flow(tap, flow) => {
+                let named = self.named(&tap, flow);
+                self.contents.flows.push(named);
+            }
             Event::Request(tap, heard) => {
                 let (flow, request) = *heard;
                 self.add_request(&tap, flow, request);
@@ -58,9 +62,18 @@ impl Growing<'_> {
 
     fn add_request(&mut self, tap: &Arc<Tap>, flow: Flow, request: Request) {
         let id = flow.id;
-        let named = || Arc::new(attribute(self.snapshot, tap, flow));
-        let carrier = self.carriers.entry(id).or_insert_with(named);
-        self.contents.requests.push(AttributedRequest { flow: Arc::clone(carrier), request });
+        let known = self.carriers.get(&id).map(Arc::clone);
+        let carrier = known.unwrap_or_else(|| Arc::new(self.named(tap, flow)));
+        self.carriers.insert(id, Arc::clone(&carrier));
+        self.contents.requests.push(AttributedRequest { flow: carrier, request });
+    }
+
+    /// The flow with names, by what is known now of who was who when it began. One that began before anything is
+    /// remembered is still going on: then those count who have its addresses today.
+    fn named(&self, tap: &Arc<Tap>, flow: Flow) -> AttributedFlow {
+        let newest = self.snapshots.borrow();
+        let at = if newest.remembers(flow.start_ts) { flow.start_ts } else { flow.last_ts };
+        attribute(&newest.as_of(at), tap, flow)
     }
 
     fn take(&mut self) -> Contents {
@@ -87,8 +100,8 @@ impl CutAt {
 }
 
 /// Attributes and cuts until the taps are done. Ends when every tap's end of the queue is gone.
-pub(crate) async fn cut(mut events: Receiver<Event>, snapshot: Arc<Snapshot>, at: CutAt, out: Sender<Contents>) {
-    let mut growing = Growing { snapshot: &snapshot, contents: Contents::default(), carriers: HashMap::new() };
+pub(crate) async fn cut(mut events: Receiver<Event>, snapshots: Snapshots, at: CutAt, out: Sender<Contents>) {
+    let mut growing = Growing { snapshots, contents: Contents::default(), carriers: HashMap::new() };
     let mut deadline = Instant::now() + at.age;
     loop {
         tokio::select! {
@@ -119,9 +132,8 @@ pub(crate) async fn cut(mut events: Receiver<Event>, snapshot: Arc<Snapshot>, at
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::mpsc;
-    use weir_cluster::SnapshotOptions;
-    use weir_cluster::objects::Objects;
+    use tokio::sync::{mpsc, watch};
+    use weir_cluster::{History, SnapshotOptions};
     use weir_model::{Batch, LossStage, RunId, TapRole, Timestamp};
 
     use super::*;
@@ -138,8 +150,8 @@ mod tests {
         fn start(at: CutAt) -> Self {
             let (events, queue) = mpsc::channel(1_024);
             let (out, contents) = mpsc::channel(1_024);
-            let snapshot = Arc::new(Snapshot::build(&Objects::default(), &SnapshotOptions::default()));
-            tokio::spawn(cut(queue, snapshot, at, out));
+            let (_, snapshots) = watch::channel(History::new(SnapshotOptions::default()).latest());
+            tokio::spawn(cut(queue, snapshots, at, out));
             Self { events, contents }
         }
 
@@ -204,6 +216,38 @@ mod tests {
         cutter.events.send(Event::Loss(loss.clone())).await.expect("read");
         let contents = cutter.contents.recv().await.expect("cut");
         assert_eq!((contents.flows.len(), contents.coverage, contents.losses), (1, vec![span], vec![loss]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn flows_are_named_by_who_had_the_address_when_they_began() {
+        // The address of flow 1's opener, whose flow begins at 10 s.
+        let pod = |name: &str, second: u8| {
+            let text = format!(
+                "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: shop}}, spec: {{nodeName: a}},
+                 status: {{phase: Running, podIP: 10.0.1.1, startTime: '1970-01-01T00:00:{second:02}Z'}}}}"
+            );
+            let loaded = weir_cluster::manifests::parse(&text, "pod.yaml").expect("a pod");
+            loaded.objects.iter().map(|(key, object)| (key.clone(), object.clone())).next().expect("one")
+        };
+        let seconds = |seconds| Timestamp::from_parts(seconds, 0);
+        let mut history = History::new(SnapshotOptions::default());
+        let (newest, snapshots) = watch::channel(history.latest());
+        let (events, queue) = mpsc::channel(16);
+        let (out, mut contents) = mpsc::channel(16);
+        tokio::spawn(cut(queue, snapshots, CutAt { records: 1, age: AGE }, out));
+        let (key, first) = pod("first", 0);
+        history.apply(&first, seconds(1));
+        history.remove(&key, seconds(20));
+        history.apply(&pod("second", 30).1, seconds(30));
+        newest.send(history.latest()).expect("somebody cuts");
+        let mut named = Vec::new();
+        for start in [10, 25, 40] {
+            let times = |flow: Flow| Flow { start_ts: seconds(start), last_ts: seconds(60), ..flow };
+            events.send(Event::Flow(sample::tap(), times(sample::flow(1)))).await.expect("read");
+            let flow = contents.recv().await.expect("cut").flows.remove(0);
+            named.push(flow.src.name.as_deref().map(str::to_owned));
+        }
+        assert_eq!(named, [Some("first".to_owned()), None, Some("second".to_owned())]);
     }
 
     #[tokio::test(start_paused = true)]

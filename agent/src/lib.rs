@@ -1,9 +1,10 @@
 //! The agent: taps in, batches of attributed flows out.
 //!
 //! Capture threads own their taps and flow tables (`live`, `replay`); one bounded queue of `event`s leads to the
-//! runtime, where `contents` attributes and cuts batches and `sender` gets them to the collector, exactly once as
+//! runtime, where `contents` attributes by what `cluster` follows and cuts batches and `sender` gets them to the collector, exactly once as
 //! long as both live, with what does not fit counted as a loss.
 
+mod cluster;
 mod config;
 mod contents;
 mod event;

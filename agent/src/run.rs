@@ -1,15 +1,15 @@
 //! A run of the agent from settings to a clean stop.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use weir_capture::{LiveOptions, LiveTap};
-use weir_cluster::{Snapshot, SnapshotOptions, manifests};
+use weir_cluster::Snapshot;
 use weir_flow::{L7Config, TrackerConfig};
 use weir_model::{Coverage, RunId, Timestamp};
 use weir_service::clock::{Clock, SystemClock};
@@ -17,6 +17,7 @@ use weir_service::exit::{HintExt as _, Usage};
 use weir_service::shutdown::Shutdown;
 
 use crate::AgentSettings;
+use crate::cluster::{Snapshots, follow};
 use crate::contents::{CutAt, cut};
 use crate::event::{Event, TapQueue, WhenFull};
 use crate::live::LiveSource;
@@ -27,16 +28,18 @@ use crate::taps::{FileTap, TapSource, TapSpec, find_file_taps, live_tap};
 /// Contents that wait for the sender; it takes them as fast as it can while it has room.
 const CONTENTS: usize = 16;
 
+/// How long naming the taps waits for an API server to tell every object.
+const CLUSTER_WAIT: Duration = Duration::from_secs(10);
+
 /// Watches until a signal, or until every capture file is replayed and acked.
 pub fn run(settings: AgentSettings) -> Result<()> {
-    let plan = Plan::of(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(plan.carry_out(settings))
+    runtime.block_on(async { Plan::of(&settings).await?.carry_out(settings).await })
 }
 
 /// What the settings come to, checked before anything is opened for good.
 struct Plan {
-    snapshot: Arc<Snapshot>,
+    snapshots: Snapshots,
     files: Vec<FileTap>,
     live: Vec<TapSpec>,
     tracker: TrackerConfig,
@@ -46,7 +49,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(settings: &AgentSettings) -> Result<Self> {
+    async fn of(settings: &AgentSettings) -> Result<Self> {
         let specs = TapSpec::list(&settings.tap).map_err(|error| Usage(error.to_string()))?;
         if specs.is_empty() {
             return Err(Usage("no tap".to_owned())).hint("name one with --tap iface:NAME or --tap file:PATTERN");
@@ -55,11 +58,13 @@ impl Plan {
         let collector = tonic::transport::Endpoint::from_shared(settings.collector.clone())
             .map_err(|error| Usage(format!("collector {}: {error}", settings.collector)))
             .hint("write http://HOST:PORT")?;
-        let snapshot = snapshot(settings)?;
-        let files = find_file_taps(&specs, &snapshot, &settings.node_name).map_err(|problems| all(&problems))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let snapshots = follow(settings.cluster.as_deref(), settings.labels.clone(), Arc::clone(&clock)).await?;
+        let known = whole_or_late(snapshots.clone()).await;
+        let files = find_file_taps(&specs, &known, &settings.node_name).map_err(|problems| all(&problems))?;
         let run = RunId(uuid::Uuid::new_v4().as_u128());
         Ok(Self {
-            snapshot: Arc::new(snapshot),
+            snapshots,
             files,
             live: specs.into_iter().filter(|spec| matches!(spec.source, TapSource::Interface(_))).collect(),
             tracker: TrackerConfig {
@@ -78,7 +83,7 @@ impl Plan {
             },
             run,
             collector: keep_alive(collector),
-            clock: Arc::new(SystemClock),
+            clock,
         })
     }
 
@@ -106,7 +111,7 @@ impl Plan {
         let (contents, cut_contents) = mpsc::channel(CONTENTS);
         self.start_threads(live, &events, &shutdown.token())?;
         drop(events);
-        tokio::spawn(cut(queue, Arc::clone(&self.snapshot), at, contents));
+        tokio::spawn(cut(queue, self.snapshots.clone(), at, contents));
         let give_up = CancellationToken::new();
         let sending = tokio::spawn(send(sender, cut_contents, give_up.clone()));
         let sent = sending_or_deadline(sending, &shutdown, &give_up).await?;
@@ -125,9 +130,10 @@ impl Plan {
             ..LiveOptions::default()
         };
         let (mut open, mut problems) = (Vec::new(), Vec::new());
+        let known = self.snapshots.borrow().clone();
         for spec in &self.live {
             let TapSource::Interface(name) = &spec.source else { continue };
-            let tap = Arc::new(live_tap(name, spec, &self.snapshot, &settings.node_name));
+            let tap = Arc::new(live_tap(name, spec, &known, &settings.node_name));
             match LiveTap::open(name, &options) {
                 Ok(capture) => {
                     let queue = TapQueue::new(Arc::clone(&tap), events.clone(), WhenFull::GiveBack);
@@ -192,6 +198,15 @@ async fn sending_or_deadline(
     Ok(sending.await?.unsent_rows)
 }
 
+/// Taps are named once, so the cluster gets some time to become known; then capture goes on without.
+async fn whole_or_late(mut snapshots: Snapshots) -> Snapshot {
+    let is_late = tokio::time::timeout(CLUSTER_WAIT, snapshots.wait_for(Snapshot::is_whole)).await.is_err();
+    if is_late {
+        warn!("not every object of the cluster is known in time: taps are named by those that are");
+    }
+    snapshots.borrow().clone()
+}
+
 fn check(settings: &AgentSettings) -> Result<(), Usage> {
     let mut problems = Vec::new();
     if settings.node_name.is_empty() {
@@ -212,25 +227,7 @@ fn check(settings: &AgentSettings) -> Result<(), Usage> {
     if problems.is_empty() { Ok(()) } else { Err(Usage(problems.join("\n  "))) }
 }
 
-fn snapshot(settings: &AgentSettings) -> Result<Snapshot> {
-    let options = SnapshotOptions { labels: settings.labels.clone(), partial: settings.cluster.is_none() };
-    let Some(source) = &settings.cluster else {
-        return Ok(Snapshot::build(&weir_cluster::objects::Objects::default(), &options));
-    };
-    let Some(dir) = source.strip_prefix("manifests:") else {
-        return Err(Usage(format!("cluster '{source}' is no source of objects"))).hint("write manifests:DIR");
-    };
-    let loaded =
-        manifests::load(Path::new(dir)).with_context(|| format!("reading the cluster's objects from {dir}"))?;
-    for note in &loaded.notes {
-        info!("{note}");
-    }
-    info!(objects = loaded.objects.len(), "cluster known");
-    Ok(Snapshot::build(&loaded.objects, &options))
-}
-
 fn keep_alive(collector: tonic::transport::Endpoint) -> tonic::transport::Endpoint {
-    use std::time::Duration;
     collector
         .connect_timeout(Duration::from_secs(5))
         .http2_keep_alive_interval(Duration::from_secs(10))
