@@ -2,6 +2,7 @@
 //!
 //! Every wait has a limit, and what a program said is part of the message when a test gives up on it.
 
+mod api_server;
 mod collector;
 mod dice;
 mod kept;
@@ -10,6 +11,7 @@ mod raw_agent;
 mod relay;
 mod traffic;
 
+pub use api_server::ApiServer;
 pub use collector::{BUSY, Collector};
 pub use dice::Dice;
 pub use kept::{Kept, Rows, number, text};

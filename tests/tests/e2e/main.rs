@@ -1,6 +1,7 @@
 //! Whole programs on real data.
 
 mod captures;
+mod cluster;
 mod crash;
 mod order;
 mod policy;
