@@ -111,6 +111,8 @@ impl ApiServer {
     pub(crate) fn client(&self) -> Client {
         let mut config = Config::new(format!("http://{}", self.address).parse().expect("an address"));
         config.default_retry = false;
+        // What other crates of the workspace ask of rustls leaves it two to choose from.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Client::try_from(config).expect("no TLS, nothing to fail")
     }
 
