@@ -13,17 +13,25 @@ use weir_cluster::{History, Snapshot, SnapshotOptions, manifests};
 use weir_model::Timestamp;
 use weir_service::clock::Clock;
 use weir_service::exit::{HintExt as _, Usage};
-use weir_watch::{Change, Feed, Found, Kind, ObjectId, Place, Readers, View};
+use weir_watch::{Change, Feed, Found, Kind, Knowledge, ObjectId, Place, Readers, View};
 
 /// The newest snapshot. It can be asked as of any time.
 pub(crate) type Snapshots = watch::Receiver<Snapshot>;
+
+/// What is known of the cluster.
+pub(crate) struct Cluster {
+    /// The newest snapshot.
+    pub(crate) snapshots: Snapshots,
+    /// How well it is known; `None` = there is no source.
+    pub(crate) knowledge: Option<Knowledge>,
+}
 
 /// Changes that become one snapshot, at most.
 const GROUP: usize = 256;
 
 /// Follows the objects that `source` names. Manifests are read at once, and must be readable then; an API server may come
 /// later. Without a source nothing is ever known.
-pub(crate) async fn follow(source: Option<&str>, labels: Vec<String>, clock: Arc<dyn Clock>) -> Result<Snapshots> {
+pub(crate) async fn follow(source: Option<&str>, labels: Vec<String>, clock: Arc<dyn Clock>) -> Result<Cluster> {
     let place = source.map(str::parse::<Place>).transpose().map_err(|error| Usage(format!("cluster {error}")));
     let place = place.hint("write manifests:DIR, kube or kube:KUBECONFIG")?;
     let is_folder = matches!(place, Some(Place::Manifests(_)));
@@ -33,13 +41,15 @@ pub(crate) async fn follow(source: Option<&str>, labels: Vec<String>, clock: Arc
         Some(Place::Kube(_)) | None => Vec::new(),
     };
     let (newest, snapshots) = watch::channel(history.latest());
+    let mut knowledge = None;
     if let Some(place) = place {
         let kinds = ObjectKind::ALL.iter().filter_map(|kind| Kind::find(kind.api_version(), kind.name())).collect();
         let readers = Readers { folder: read_folder, object: read_object };
         let feed = place.follow(kinds, readers, known).await.context("following the cluster's objects")?;
+        knowledge = Some(feed.knowledge.clone());
         tokio::spawn(take_in(feed, history, newest, clock));
     }
-    Ok(snapshots)
+    Ok(Cluster { snapshots, knowledge })
 }
 
 /// What a folder says at the start has always been so.
@@ -138,7 +148,7 @@ mod tests {
 
     async fn follow_folder(folder: &TempDir, clock: &ManualClock) -> Result<Snapshots> {
         let place = format!("manifests:{}", folder.path().display());
-        follow(Some(&place), Vec::new(), Arc::new(clock.clone())).await
+        Ok(follow(Some(&place), Vec::new(), Arc::new(clock.clone())).await?.snapshots)
     }
 
     #[tokio::test(start_paused = true)]

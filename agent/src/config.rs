@@ -1,5 +1,6 @@
 //! What the agent is told: flags, environment, file.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use weir_flow::L7Level;
@@ -49,6 +50,8 @@ weir_service::settings! {
         unacked_bytes: Bytes = "64MiB",
         /// Most names that a stream holds, 16 to 65536.
         dictionary_cap: u64 = "65536",
+        /// Address on which /metrics, /healthz and /readyz are answered; nothing listens without it.
+        metrics_listen: Option<SocketAddr>,
         /// How long a stop may take.
         grace: Duration = "10s",
         /// How log lines look.

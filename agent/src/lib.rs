@@ -2,7 +2,7 @@
 //!
 //! Capture threads own their taps and flow tables (`live`, `replay`); one bounded queue of `event`s leads to the
 //! runtime, where `contents` attributes by what `cluster` follows and cuts batches and `sender` gets them to the collector, exactly once as
-//! long as both live, with what does not fit counted as a loss.
+//! long as both live, with what does not fit counted as a loss. `tally` counts on the way, and `operation` tells it on `/metrics`.
 
 mod cluster;
 mod config;
@@ -10,12 +10,14 @@ mod contents;
 mod event;
 mod live;
 mod loss;
+mod operation;
 mod outbox;
 mod replay;
 mod run;
 #[cfg(test)]
 mod sample;
 mod sender;
+mod tally;
 pub mod taps;
 
 pub use config::AgentSettings;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use weir_model::{Batch, Counters, Flow, Loss, LossStage, Report, RunId};
 
 use crate::contents::Contents;
+use crate::tally::Tally;
 
 /// What one record takes in memory, about: for the cap, which is in bytes.
 const RECORD_BYTES: usize = 320;
@@ -24,12 +25,13 @@ pub(crate) struct Outbox {
     cap_bytes: usize,
     /// What dropped batches held and carried, one entry for each stage and interface.
     lost: Vec<Loss>,
+    tally: Arc<Tally>,
 }
 
 impl Outbox {
-    /// Empty.
-    pub(crate) const fn new(node: Arc<str>, run: RunId, cap_bytes: usize) -> Self {
-        Self { node, run, next_sequence: 1, batches: VecDeque::new(), bytes: 0, cap_bytes, lost: Vec::new() }
+    /// Empty. `tally` is told how much it holds and what it drops.
+    pub(crate) const fn new(node: Arc<str>, run: RunId, cap_bytes: usize, tally: Arc<Tally>) -> Self {
+        Self { node, run, next_sequence: 1, batches: VecDeque::new(), bytes: 0, cap_bytes, lost: Vec::new(), tally }
     }
 
     /// Whether another batch would push the oldest out.
@@ -68,6 +70,7 @@ impl Outbox {
         self.next_sequence += 1;
         self.bytes += size_of(&batch);
         self.batches.push_back(Arc::new(batch));
+        self.tell();
     }
 
     /// The first batch after `sequence`, if there is one.
@@ -78,13 +81,13 @@ impl Outbox {
 
     /// Drops every batch up to and including `sequence`: it is on the collector's disk.
     pub(crate) fn acked(&mut self, sequence: u64) {
-        while let Some(batch) = self.batches.front() {
-            if batch.sequence > sequence {
-                return;
-            }
+        while let Some(batch) = self.batches.front()
+            && batch.sequence <= sequence
+        {
             self.bytes -= size_of(batch);
             self.batches.pop_front();
         }
+        self.tell();
     }
 
     /// Drops the one batch that the collector can never take, and counts the loss.
@@ -94,7 +97,12 @@ impl Outbox {
         {
             self.bytes -= size_of(&batch);
             self.lose(&batch);
+            self.tell();
         }
+    }
+
+    fn tell(&self) {
+        self.tally.unacked(self.batches.len(), self.bytes);
     }
 
     /// Rows in batches that were not acked.
@@ -113,7 +121,11 @@ impl Outbox {
     /// Counts what a dropped batch held as a loss, and takes over the losses that it carried. Sums them up, so that a
     /// collector that is away for days leaves a handful of losses and not one for each batch.
     fn lose(&mut self, batch: &Batch) {
-        for loss in batch.losses.iter().cloned().chain(loss_of(batch)) {
+        let dropped = loss_of(batch);
+        if let Some(loss) = &dropped {
+            self.tally.lose(loss);
+        }
+        for loss in batch.losses.iter().cloned().chain(dropped) {
             let same = |known: &&mut Loss| known.stage == loss.stage && known.interface == loss.interface;
             match self.lost.iter_mut().find(same) {
                 Some(known) => add(known, &loss),
@@ -170,7 +182,7 @@ mod tests {
 
     /// Room for `records` records in batches of one.
     fn outbox(records: usize) -> Outbox {
-        Outbox::new("node-a".into(), RunId(7), records * 2 * RECORD_BYTES)
+        Outbox::new("node-a".into(), RunId(7), records * 2 * RECORD_BYTES, Arc::default())
     }
 
     fn one_flow(count: u8) -> Contents {

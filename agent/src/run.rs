@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -14,15 +14,18 @@ use weir_flow::{L7Config, TrackerConfig};
 use weir_model::{Coverage, RunId, Timestamp};
 use weir_service::clock::{Clock, SystemClock};
 use weir_service::exit::{HintExt as _, Usage};
+use weir_service::operations;
 use weir_service::shutdown::Shutdown;
 
 use crate::AgentSettings;
-use crate::cluster::{Snapshots, follow};
+use crate::cluster::{Cluster, Snapshots, follow};
 use crate::contents::{CutAt, cut};
 use crate::event::{Event, TapQueue, WhenFull};
 use crate::live::LiveSource;
+use crate::operation::AgentOperation;
 use crate::replay::replay;
 use crate::sender::{SenderOptions, send};
+use crate::tally::Tally;
 use crate::taps::{FileTap, TapSource, TapSpec, find_file_taps, live_tap};
 
 /// Contents that wait for the sender; it takes them as fast as it can while it has room.
@@ -39,7 +42,7 @@ pub fn run(settings: AgentSettings) -> Result<()> {
 
 /// What the settings come to, checked before anything is opened for good.
 struct Plan {
-    snapshots: Snapshots,
+    cluster: Cluster,
     files: Vec<FileTap>,
     live: Vec<TapSpec>,
     tracker: TrackerConfig,
@@ -59,12 +62,12 @@ impl Plan {
             .map_err(|error| Usage(format!("collector {}: {error}", settings.collector)))
             .hint("write http://HOST:PORT")?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let snapshots = follow(settings.cluster.as_deref(), settings.labels.clone(), Arc::clone(&clock)).await?;
-        let known = whole_or_late(snapshots.clone()).await;
+        let cluster = follow(settings.cluster.as_deref(), settings.labels.clone(), Arc::clone(&clock)).await?;
+        let known = whole_or_late(cluster.snapshots.clone()).await;
         let files = find_file_taps(&specs, &known, &settings.node_name).map_err(|problems| all(&problems))?;
         let run = RunId(uuid::Uuid::new_v4().as_u128());
         Ok(Self {
-            snapshots,
+            cluster,
             files,
             live: specs.into_iter().filter(|spec| matches!(spec.source, TapSource::Interface(_))).collect(),
             tracker: TrackerConfig {
@@ -96,6 +99,7 @@ impl Plan {
             let pod = span.pod.as_ref().map(ToString::to_string);
             info!(interface = span.interface.as_deref(), role = span.role.name(), pod, "tap");
         }
+        let tally = Arc::new(Tally::default());
         let sender = SenderOptions {
             collector: self.collector.clone(),
             node: Arc::from(settings.node_name.as_str()),
@@ -105,13 +109,21 @@ impl Plan {
             wait_when_full: live.is_empty(),
             coverage,
             clock: Arc::clone(&self.clock),
+            tally: Arc::clone(&tally),
         };
         let at = CutAt { records: settings.batch_records as usize, age: settings.batch_age }
             .within_dictionary(sender.dictionary_cap);
         let (contents, cut_contents) = mpsc::channel(CONTENTS);
+        if let Some(listen) = settings.metrics_listen {
+            let (queue, knowledge) = (events.downgrade(), self.cluster.knowledge.clone());
+            let operation = AgentOperation { tally, queue, knowledge, shutdown: shutdown.clone() };
+            let served = operations::serve(listen, Arc::new(operation), CancellationToken::new()).await;
+            let (address, _) = served.with_context(|| format!("listening on {listen} for metrics"))?;
+            info!(%address, "metrics");
+        }
         self.start_threads(live, &events, &shutdown.token())?;
         drop(events);
-        tokio::spawn(cut(queue, self.snapshots.clone(), at, contents));
+        tokio::spawn(cut(queue, self.cluster.snapshots.clone(), at, contents));
         let give_up = CancellationToken::new();
         let sending = tokio::spawn(send(sender, cut_contents, give_up.clone()));
         let sent = sending_or_deadline(sending, &shutdown, &give_up).await?;
@@ -130,7 +142,7 @@ impl Plan {
             ..LiveOptions::default()
         };
         let (mut open, mut problems) = (Vec::new(), Vec::new());
-        let known = self.snapshots.borrow().clone();
+        let known = self.cluster.snapshots.borrow().clone();
         for spec in &self.live {
             let TapSource::Interface(name) = &spec.source else { continue };
             let tap = Arc::new(live_tap(name, spec, &known, &settings.node_name));

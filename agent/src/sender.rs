@@ -14,6 +14,7 @@ use weir_service::clock::Clock;
 
 use crate::contents::Contents;
 use crate::outbox::Outbox;
+use crate::tally::Tally;
 use backoff::Backoff;
 use link::{Ended, Link};
 
@@ -36,6 +37,8 @@ pub(crate) struct SenderOptions {
     pub(crate) coverage: Vec<Coverage>,
     /// The wall clock, to measure offsets between nodes.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Told how it goes.
+    pub(crate) tally: Arc<Tally>,
 }
 
 /// How sending ended.
@@ -47,7 +50,7 @@ pub(crate) struct Sent {
 
 /// Sends until the contents end and everything is acked, or until `give_up`.
 pub(crate) async fn send(options: SenderOptions, contents: Receiver<Contents>, give_up: CancellationToken) -> Sent {
-    let outbox = Outbox::new(Arc::clone(&options.node), options.run, options.unacked_bytes);
+    let outbox = Outbox::new(Arc::clone(&options.node), options.run, options.unacked_bytes, Arc::clone(&options.tally));
     let mut sender = Sender { outbox, contents, contents_ended: false, options };
     tokio::select! {
         () = sender.run() => {}
@@ -71,7 +74,10 @@ impl Sender {
                 Ok(mut link) => {
                     info!(collector = %self.options.collector.uri(), "connected");
                     backoff.reset();
-                    match link.carry(self).await {
+                    self.options.tally.connected();
+                    let ended = link.carry(self).await;
+                    self.options.tally.disconnected();
+                    match ended {
                         Ended::Done => return,
                         Ended::Broken(status) => warn!("lost the collector: {status}"),
                     }
@@ -105,7 +111,10 @@ impl Sender {
 
     fn take(&mut self, contents: Option<Contents>) {
         match contents {
-            Some(contents) => self.outbox.push(contents),
+            Some(contents) => {
+                self.options.tally.count(&contents);
+                self.outbox.push(contents);
+            }
             None => self.contents_ended = true,
         }
     }

@@ -44,6 +44,8 @@ weir_service::settings! {
         node_gone_after: Duration = "1h",
         /// Most names that an agent's stream may use, 16 to 65536.
         dictionary_cap: u64 = "65536",
+        /// Address on which /metrics, /healthz and /readyz are answered; nothing listens without it.
+        metrics_listen: Option<SocketAddr>,
         /// How long a stop may take.
         grace: Duration = "20s",
         /// How log lines look.

@@ -12,6 +12,7 @@ mod ingest;
 mod keeper;
 mod nodes;
 mod observer;
+mod operation;
 mod replay;
 mod run;
 mod sequences;

@@ -19,6 +19,7 @@ use weir_proto::MAX_MESSAGE_BYTES;
 use weir_proto::v1::ingest_server::IngestServer;
 use weir_proto::v1::observer_server::ObserverServer;
 use weir_service::clock::{Clock, SystemClock};
+use weir_service::operations;
 use weir_service::shutdown::Shutdown;
 use weir_store::{Lake, LakeOptions, QueryLimits};
 
@@ -30,6 +31,7 @@ use crate::ingest::IngestService;
 use crate::keeper::{Keeper, Pace, maintain};
 use crate::nodes::Nodes;
 use crate::observer::ObserverService;
+use crate::operation::CollectorOperation;
 use crate::replay::replay;
 use crate::settler::{self, Settler, Task};
 use crate::writer::Writer;
@@ -160,6 +162,12 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
         cluster_source: cluster.source,
         stop: stop.clone(),
     };
+    if let Some(listen) = settings.metrics_listen {
+        let operation = CollectorOperation { observer: observer.clone(), stop: stop.clone() };
+        let served = operations::serve(listen, Arc::new(operation), stop.clone()).await;
+        let (address, _) = served.with_context(|| format!("listening on {listen} for metrics"))?;
+        info!(%address, "metrics");
+    }
     let listener =
         TcpListener::bind(settings.listen).await.with_context(|| format!("listening on {}", settings.listen))?;
     let address = listener.local_addr()?;

@@ -12,7 +12,7 @@ use super::{ObserverService, stopping};
 use crate::writer::Order;
 
 impl ObserverService {
-    pub(super) async fn status(&self) -> Result<v1::ServerStatusResponse, Status> {
+    pub(crate) async fn status(&self) -> Result<v1::ServerStatusResponse, Status> {
         let (done, told) = oneshot::channel();
         self.writer.send(Order::Size { done }).await.map_err(|_| stopping())?;
         let (journal_bytes, last) = told.await.map_err(|_| stopping())?;
