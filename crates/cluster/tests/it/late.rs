@@ -2,93 +2,15 @@
 //! legs, sums and names, as long as it is known from the start which pods are watched.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use weir_capture::CaptureFile;
 use weir_cluster::join::{Finality, JoinOptions, Joiner, LegKey};
-use weir_cluster::{OwnerCandidates, Snapshot, SnapshotOptions, attribute, manifests, settle_owners};
-use weir_flow::{Tracker, TrackerConfig};
-use weir_model::{ConnectionId, Coverage, EndReason, Flow, FlowRow, Leg, RunId, Tap, TapRole, Timestamp};
+use weir_cluster::{Snapshot, SnapshotOptions};
+use weir_model::{ConnectionId, FlowRow, Leg, RunId};
+
+use crate::recorded::{Node, Recording};
 
 const HOUR_NS: i64 = 3_600_000_000_000;
-
-struct Node {
-    name: Arc<str>,
-    rows: Vec<FlowRow>,
-    coverage: Vec<Coverage>,
-}
-
-fn recording() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/lab-capture/routed")
-}
-
-/// The interface and files of every capture of one node, without those over all interfaces.
-fn captures(node: &str) -> BTreeMap<String, Vec<PathBuf>> {
-    let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    for scenario in fs::read_dir(recording()).expect("the recordings are here") {
-        let Ok(files) = fs::read_dir(scenario.expect("a folder entry").path()) else { continue };
-        for file in files {
-            let path = file.expect("a folder entry").path();
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let wanted = name.starts_with(&format!("{node}.veth-")) || name == format!("{node}.eth0");
-            if wanted && path.extension().is_some_and(|ending| ending == "pcap") {
-                found.entry(name).or_default().push(path);
-            }
-        }
-    }
-    for paths in found.values_mut() {
-        paths.sort();
-    }
-    found
-}
-
-/// The flows of one interface, and the span of packet time in each of its files.
-fn flows(paths: &[PathBuf], first_flow: u64) -> (Vec<Flow>, Vec<(Timestamp, Timestamp)>) {
-    let (mut flows, mut spans) = (Vec::new(), Vec::new());
-    let mut tracker = Tracker::new(TrackerConfig { first_flow, flow_stride: 100, ..TrackerConfig::default() });
-    for path in paths {
-        let mut file = CaptureFile::open(path).expect("a capture");
-        let mut span: Option<(Timestamp, Timestamp)> = None;
-        while let Some(frame) = file.next_frame().expect("a whole capture") {
-            span = Some(span.map_or((frame.time, frame.time), |(from, to)| (from.min(frame.time), to.max(frame.time))));
-            tracker.observe(&frame, &mut flows);
-        }
-        spans.extend(span);
-    }
-    tracker.finish(EndReason::CaptureEnd, &mut flows);
-    (flows, spans)
-}
-
-fn node(name: &str, snapshot: &Snapshot) -> Node {
-    let seen: BTreeMap<String, (Vec<Flow>, Vec<_>)> = captures(name)
-        .into_iter()
-        .zip(1..)
-        .map(|((interface, paths), first)| (interface, flows(&paths, first)))
-        .collect();
-    let candidates = seen.iter().filter(|(interface, _)| interface.contains("veth")).map(|(interface, (flows, _))| {
-        let mut candidates = OwnerCandidates::default();
-        for flow in flows {
-            candidates.narrow(flow, snapshot, Some(name));
-        }
-        (interface.clone(), candidates)
-    });
-    let owners = settle_owners(candidates.collect());
-    let mut node = Node { name: name.into(), rows: Vec::new(), coverage: Vec::new() };
-    for (interface, (flows, spans)) in seen {
-        let pod = owners.get(&interface).cloned();
-        let role = if pod.is_some() { TapRole::Pod } else { TapRole::Uplink };
-        let tap = Arc::new(Tap { interface: interface.into(), role, pod, sampling: 1 });
-        for (from_ts, to_ts) in spans {
-            let (interface, pod) = (Some(Arc::clone(&tap.interface)), tap.pod.clone());
-            node.coverage.push(Coverage { interface, role, pod, from_ts, to_ts: Some(to_ts), reason: None });
-        }
-        let rows = flows.into_iter().map(|flow| FlowRow::alone(attribute(snapshot, &tap, flow)));
-        node.rows.extend(rows.map(|row| FlowRow { node: Some(Arc::clone(&node.name)), ..row }));
-    }
-    node
-}
 
 /// What becomes of rows that arrive in groups, an hour apart; decisions that were forgotten are found in what is stored.
 fn arrive(groups: &[Vec<FlowRow>], nodes: &[Node], snapshot: &Snapshot) -> Vec<FlowRow> {
@@ -155,12 +77,11 @@ fn summaries(rows: &[FlowRow]) -> BTreeMap<ConnectionId, Summary> {
 }
 
 fn nodes(snapshot: &Snapshot) -> Vec<Node> {
-    ["node-a", "node-b"].map(|name| node(name, snapshot)).into()
+    Recording("routed").nodes(snapshot)
 }
 
 fn snapshot() -> Snapshot {
-    let loaded = manifests::load(&recording().join("manifests")).expect("the recorded objects");
-    Snapshot::build(&loaded.objects, &SnapshotOptions::default())
+    Snapshot::build(&Recording("routed").objects(), &SnapshotOptions::default())
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod owners;
 mod policy_naive;
 mod policy_rules;
 mod policy_tables;
+mod recorded;
 mod route_forward;
 mod route_given;
 mod route_properties;

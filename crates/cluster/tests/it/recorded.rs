@@ -1,0 +1,106 @@
+//! What was recorded on the two nodes of the lab: the rows and the coverage that each node's agent would send.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use weir_capture::CaptureFile;
+use weir_cluster::objects::Objects;
+use weir_cluster::{OwnerCandidates, Snapshot, attribute, manifests, settle_owners};
+use weir_flow::{Tracker, TrackerConfig};
+use weir_model::{Coverage, EndReason, Flow, FlowRow, Tap, TapRole, Timestamp};
+
+/// One node.
+pub(crate) struct Node {
+    pub(crate) name: Arc<str>,
+    pub(crate) rows: Vec<FlowRow>,
+    pub(crate) coverage: Vec<Coverage>,
+}
+
+/// A recording: `routed`, `bridge` or `vxlan`.
+#[derive(Clone, Copy)]
+pub(crate) struct Recording(pub(crate) &'static str);
+
+impl Recording {
+    pub(crate) fn folder(self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/lab-capture").join(self.0)
+    }
+
+    pub(crate) fn objects(self) -> Objects {
+        manifests::load(&self.folder().join("manifests")).expect("the recorded objects").objects
+    }
+
+    /// Both nodes.
+    pub(crate) fn nodes(self, snapshot: &Snapshot) -> Vec<Node> {
+        ["node-a", "node-b"].map(|name| self.node(name, snapshot)).into()
+    }
+
+    fn node(self, name: &str, snapshot: &Snapshot) -> Node {
+        let seen: BTreeMap<String, (Vec<Flow>, Vec<_>)> = self
+            .captures(name)
+            .into_iter()
+            .zip(1..)
+            .map(|((interface, paths), first)| (interface, flows(&paths, first)))
+            .collect();
+        let candidates =
+            seen.iter().filter(|(interface, _)| interface.contains("veth")).map(|(interface, (flows, _))| {
+                let mut candidates = OwnerCandidates::default();
+                for flow in flows {
+                    candidates.narrow(flow, snapshot, Some(name));
+                }
+                (interface.clone(), candidates)
+            });
+        let owners = settle_owners(candidates.collect());
+        let mut node = Node { name: name.into(), rows: Vec::new(), coverage: Vec::new() };
+        for (interface, (flows, spans)) in seen {
+            let pod = owners.get(&interface).cloned();
+            let role = if pod.is_some() { TapRole::Pod } else { TapRole::Uplink };
+            let tap = Arc::new(Tap { interface: interface.into(), role, pod, sampling: 1 });
+            for (from_ts, to_ts) in spans {
+                let (interface, pod) = (Some(Arc::clone(&tap.interface)), tap.pod.clone());
+                node.coverage.push(Coverage { interface, role, pod, from_ts, to_ts: Some(to_ts), reason: None });
+            }
+            let rows = flows.into_iter().map(|flow| FlowRow::alone(attribute(snapshot, &tap, flow)));
+            node.rows.extend(rows.map(|row| FlowRow { node: Some(Arc::clone(&node.name)), ..row }));
+        }
+        node
+    }
+
+    /// The interface and files of every capture of one node, without those over all interfaces.
+    fn captures(self, node: &str) -> BTreeMap<String, Vec<PathBuf>> {
+        let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        for scenario in fs::read_dir(self.folder()).expect("the recordings are here") {
+            let Ok(files) = fs::read_dir(scenario.expect("a folder entry").path()) else { continue };
+            for file in files {
+                let path = file.expect("a folder entry").path();
+                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                let wanted = name.starts_with(&format!("{node}.veth-")) || name == format!("{node}.eth0");
+                if wanted && path.extension().is_some_and(|ending| ending == "pcap") {
+                    found.entry(name).or_default().push(path);
+                }
+            }
+        }
+        for paths in found.values_mut() {
+            paths.sort();
+        }
+        found
+    }
+}
+
+/// The flows of one interface, and the span of packet time in each of its files.
+fn flows(paths: &[PathBuf], first_flow: u64) -> (Vec<Flow>, Vec<(Timestamp, Timestamp)>) {
+    let (mut flows, mut spans) = (Vec::new(), Vec::new());
+    let mut tracker = Tracker::new(TrackerConfig { first_flow, flow_stride: 100, ..TrackerConfig::default() });
+    for path in paths {
+        let mut file = CaptureFile::open(path).expect("a capture");
+        let mut span: Option<(Timestamp, Timestamp)> = None;
+        while let Some(frame) = file.next_frame().expect("a whole capture") {
+            span = Some(span.map_or((frame.time, frame.time), |(from, to)| (from.min(frame.time), to.max(frame.time))));
+            tracker.observe(&frame, &mut flows);
+        }
+        spans.extend(span);
+    }
+    tracker.finish(EndReason::CaptureEnd, &mut flows);
+    (flows, spans)
+}
