@@ -14,7 +14,7 @@ const HEADING: &str = "Which flows and requests";
 /// A flag that compares one field of the filter language: flag, field, name of its value, help.
 type WordFlag = (&'static str, &'static str, &'static str, &'static str);
 
-const WORD_FLAGS: [WordFlag; 35] = [
+const WORD_FLAGS: [WordFlag; 39] = [
     ("pod", "pod", "POD", "Flows from or to this pod: name or namespace/name"),
     ("from-pod", "from.pod", "POD", "Flows that this pod opened"),
     ("to-pod", "to.pod", "POD", "Flows that were opened to this pod"),
@@ -41,6 +41,15 @@ const WORD_FLAGS: [WordFlag; 35] = [
     ("to-label", "to.label", "LABEL", "Flows opened to pods with this label"),
     ("protocol", "protocol", "PROTOCOL", "Flows of this protocol: tcp, udp, sctp, icmp, icmpv6, or a number"),
     ("outcome", "outcome", "OUTCOME", "Flows to which this happened: established, refused, rejected, unanswered, ..."),
+    ("verdict", "verdict", "VERDICT", "Flows of which policies say: allowed, denied, undecided"),
+    ("policy", "policy", "POLICY", "Flows whose verdict names this policy: name or namespace/name"),
+    (
+        "audit",
+        "audit",
+        "AUDIT",
+        "Verdict against outcome: consistent, allowed-but-blocked, denied-but-passed, undecided",
+    ),
+    ("cause", "cause", "CAUSE", "Flows that failed for this: policy, no-endpoints, closed-port, server-silent, ..."),
     ("leg", "leg", "LEG", "Rows of this leg: client, server, transit"),
     ("http-method", "method", "METHOD", "Requests with this HTTP method"),
     ("http-host", "host", "HOST", "Requests for this HTTP host; * stands for any characters"),
@@ -264,12 +273,13 @@ mod tests {
     #[test]
     fn every_flag_names_a_field() {
         for (flag, field, ..) in WORD_FLAGS {
-            let value = if field == "outcome" {
-                "refused"
-            } else if field == "leg" {
-                "client"
-            } else {
-                "17"
+            let value = match field {
+                "outcome" => "refused",
+                "leg" => "client",
+                "verdict" => "denied",
+                "audit" => "consistent",
+                "cause" => "policy",
+                _ => "17",
             };
             let value = if field.ends_with("ip") { "10.0.0.1" } else { value };
             let printed = filter(&format!("--{flag} {value}"));

@@ -14,6 +14,7 @@ mod route;
 mod server;
 mod sql;
 mod status;
+mod verdict_text;
 
 use std::process::ExitCode;
 

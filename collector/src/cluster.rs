@@ -1,4 +1,5 @@
-//! The cluster's objects: settings in, snapshots out, a new one whenever something has changed.
+//! The cluster's objects: settings in, snapshots and what is compiled of the objects out, new ones whenever something has
+//! changed.
 //!
 //! Joining never waits for it: where nothing more can be learnt, what is known stays.
 
@@ -15,10 +16,14 @@ use weir_service::clock::Clock;
 use weir_service::exit::{HintExt as _, Usage};
 use weir_watch::{Change, Feed, Found, Kind, Knowledge, ObjectId, Place, Readers, View};
 
+use crate::compiled::{Compiled, Desk, ObjectNews, ObjectSender, compile};
+
 /// What is known of the cluster.
 pub(crate) struct Cluster {
     /// The newest snapshot.
     pub(crate) snapshots: watch::Receiver<Snapshot>,
+    /// What is compiled of its objects.
+    pub(crate) compiled: watch::Receiver<Compiled>,
     /// Where it comes from and how well it is known; `None` = there is no source.
     pub(crate) source: Option<(Place, Knowledge)>,
 }
@@ -34,23 +39,25 @@ impl Cluster {
         let place = place.hint("write manifests:DIR, kube or kube:KUBECONFIG")?;
         let is_folder = matches!(place, Some(Place::Manifests(_)));
         let mut history = History::new(SnapshotOptions { partial: !is_folder, ..SnapshotOptions::default() });
-        let known = match &place {
+        let (known, desk) = match &place {
             Some(Place::Manifests(folder)) => load(folder, &mut history)?,
-            Some(Place::Kube(_)) | None => Vec::new(),
+            Some(Place::Kube(_)) | None => (Vec::new(), Desk::waiting()),
         };
         let (newest, snapshots) = watch::channel(history.latest());
-        let Some(place) = place else { return Ok(Self { snapshots, source: None }) };
+        let (changes, compiled) = compile(desk);
+        let Some(place) = place else { return Ok(Self { snapshots, compiled, source: None }) };
         let kinds = ObjectKind::ALL.iter().filter_map(|kind| Kind::find(kind.api_version(), kind.name())).collect();
         let readers = Readers { folder: read_folder, object: read_object };
         let feed = place.clone().follow(kinds, readers, known).await.context("following the cluster's objects")?;
         let knowledge = feed.knowledge.clone();
-        tokio::spawn(take_in(feed, history, newest, clock));
-        Ok(Self { snapshots, source: Some((place, knowledge)) })
+        let taker = Taker { history, newest, changes, clock };
+        tokio::spawn(taker.take_in(feed));
+        Ok(Self { snapshots, compiled, source: Some((place, knowledge)) })
     }
 }
 
 /// What a folder says at the start has always been so.
-fn load(folder: &Path, history: &mut History) -> Result<Vec<(ObjectId, Object)>> {
+fn load(folder: &Path, history: &mut History) -> Result<(Vec<(ObjectId, Object)>, Desk)> {
     let loaded =
         manifests::load(folder).with_context(|| format!("reading the cluster's objects from {}", folder.display()))?;
     for note in &loaded.notes {
@@ -60,32 +67,52 @@ fn load(folder: &Path, history: &mut History) -> Result<Vec<(ObjectId, Object)>>
         history.apply(object, Timestamp(i64::MIN));
     }
     info!(objects = loaded.objects.len(), "cluster known");
-    Ok(identified(&loaded))
+    Ok((identified(&loaded), Desk::of_folder(&loaded.objects)))
 }
 
-async fn take_in(mut feed: Feed<Object>, mut history: History, newest: watch::Sender<Snapshot>, clock: Arc<dyn Clock>) {
-    let mut changes = Vec::with_capacity(GROUP);
-    while feed.changes.recv_many(&mut changes, GROUP).await > 0 {
-        let seen = Timestamp(clock.now_ns());
-        for change in changes.drain(..) {
-            match change {
-                Change::Applied { object, .. } => history.apply(&object, seen),
-                Change::Deleted { id } => {
-                    let (api_version, kind) = (id.kind.api_version(), id.kind.name());
-                    if let Some(key) = ObjectKey::find(api_version, kind, &id.namespace, &id.name) {
-                        history.remove(&key, seen);
-                    }
-                }
-                Change::Complete { kind } if feed.view == View::Whole => {
-                    if let Some(kind) = ObjectKind::find(kind.api_version(), kind.name()) {
-                        history.complete(kind);
-                    }
-                }
-                Change::Complete { .. } => {}
+/// Takes changes in.
+struct Taker {
+    history: History,
+    newest: watch::Sender<Snapshot>,
+    changes: ObjectSender,
+    clock: Arc<dyn Clock>,
+}
+
+impl Taker {
+    async fn take_in(mut self, mut feed: Feed<Object>) {
+        let mut changes = Vec::with_capacity(GROUP);
+        while feed.changes.recv_many(&mut changes, GROUP).await > 0 {
+            let seen = Timestamp(self.clock.now_ns());
+            for change in changes.drain(..) {
+                let Some(news) = self.take(change, feed.view, seen) else { continue };
+                // Who compiles ends only with the collector.
+                let _ = self.changes.send((seen, news)).await;
+            }
+            if self.newest.send(self.history.latest()).is_err() {
+                return;
             }
         }
-        if newest.send(history.latest()).is_err() {
-            return;
+    }
+
+    /// Takes one change into the history; what is left of it is for what is compiled.
+    fn take(&mut self, change: Change<Object>, view: View, seen: Timestamp) -> Option<ObjectNews> {
+        match change {
+            Change::Applied { object, .. } => {
+                self.history.apply(&object, seen);
+                Some(ObjectNews::Applied(Box::new(object)))
+            }
+            Change::Deleted { id } => {
+                let (api_version, kind) = (id.kind.api_version(), id.kind.name());
+                let key = ObjectKey::find(api_version, kind, &id.namespace, &id.name)?;
+                self.history.remove(&key, seen);
+                Some(ObjectNews::Removed(key))
+            }
+            Change::Complete { kind } if view == View::Whole => {
+                let kind = ObjectKind::find(kind.api_version(), kind.name())?;
+                self.history.complete(kind);
+                Some(ObjectNews::Complete(kind))
+            }
+            Change::Complete { .. } => None,
         }
     }
 }

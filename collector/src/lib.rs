@@ -5,6 +5,7 @@
 //! answers people and programs; live tails hang on the `hub`.
 
 mod cluster;
+mod compiled;
 mod config;
 mod history;
 mod hub;

@@ -114,6 +114,7 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
         lake: Arc::clone(&lake),
         joiner: joiner(&lake).await?,
         snapshots: cluster.snapshots,
+        compiled: cluster.compiled,
         cluster: cluster_name.clone(),
         hub,
         clock: Arc::clone(&clock),

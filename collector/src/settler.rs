@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, warn};
-use weir_cluster::Snapshot;
 use weir_cluster::join::{Finality, Joiner, LegKey};
+use weir_cluster::{Known, Snapshot};
 use weir_model::{Batch, ConnectionId, Coverage, Flow, FlowRow, Report, RunId, Timestamp, Tuple};
 use weir_service::clock::Clock;
 use weir_store::{Lake, Latencies, Rows};
 
+use crate::compiled::Compiled;
 use crate::hub::{Hub, News, Subject};
 use pending::{Columns, Pending};
 
@@ -68,6 +69,8 @@ pub(crate) struct Settler {
     pub joiner: Joiner,
     /// The cluster's objects, the newest.
     pub snapshots: watch::Receiver<Snapshot>,
+    /// What is compiled of them.
+    pub compiled: watch::Receiver<Compiled>,
     /// The cluster's name.
     pub cluster: Option<Arc<str>>,
     /// Live tails.
@@ -157,7 +160,7 @@ impl Settler {
         for mut next in arrived {
             if self.hub.is_heard() {
                 for mut row in std::mem::take(&mut next.started) {
-                    self.joiner.settle(&mut row, &*self.snapshots.borrow(), Finality::Provisional);
+                    self.fill(&mut row, Finality::Provisional);
                     self.hub.publish(&News::Started(Arc::new(row)));
                 }
             }
@@ -220,16 +223,21 @@ impl Settler {
     fn settled_rows(&mut self, next: &Pending, finality: Finality) -> Rows {
         let mut rows = next.table_rows();
         let flows = rows.flows.iter_mut().chain(rows.requests.iter_mut().map(|row| &mut row.flow));
-        let known = self.snapshots.borrow();
         for row in flows {
-            self.joiner.settle(row, &*known, finality);
+            self.fill(row, finality);
         }
-        drop(known);
         let mut latencies = Latencies::default();
         rows.flows.iter().for_each(|row| latencies.add_flow(row));
         rows.requests.iter().for_each(|row| latencies.add_request(row));
         rows.latency = latencies.into_rows();
         rows
+    }
+
+    /// Fills a row with what its connection shows by now, and what is said of that.
+    fn fill(&mut self, row: &mut FlowRow, finality: Finality) {
+        let (snapshot, compiled) = (self.snapshots.borrow(), self.compiled.borrow());
+        self.joiner.settle(row, &*snapshot, finality);
+        self.joiner.judge(row, &Known { snapshot: &snapshot, policies: &compiled.policies }, finality);
     }
 
     fn show_all(&mut self, pending: &VecDeque<Pending>) {

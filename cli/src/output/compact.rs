@@ -8,6 +8,7 @@ use weir_model::Record;
 use super::{FlowPrinter, answer_style, outcome_style, write_styled};
 use crate::endpoint_text::{answered, asked, bytes, dst, micros, service, src};
 use crate::filter_args::Rows;
+use crate::verdict_text::{verdict, verdict_style};
 
 pub(super) struct Compact<W> {
     out: W,
@@ -62,11 +63,17 @@ impl<W: Write> FlowPrinter for Compact<W> {
         let more = ended.map(|reason| format!(" [{reason}]")).unwrap_or_default();
         let rtt = micros(row, "handshake_rtt_us");
         let rtt = if rtt.is_empty() { rtt } else { format!("  rtt {rtt}") };
+        let verdict = verdict(row);
         let sent = bytes(sum("bytes_fwd"));
         let back = bytes(sum("bytes_rev"));
         self.line(row, |out| {
             write!(out, " ")?;
             write_styled(out, outcome_style(&outcome), &outcome)?;
+            if !verdict.is_empty() {
+                write!(out, " (")?;
+                write_styled(out, verdict_style(row), &verdict)?;
+                write!(out, ")")?;
+            }
             write!(out, "  {sent} out {back} back{rtt}{more}")
         })
     }

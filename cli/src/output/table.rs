@@ -9,29 +9,30 @@ use weir_model::Record;
 use super::{FlowPrinter, answer_style, outcome_style};
 use crate::endpoint_text::{answered, asked, bytes, dst, micros, service, src};
 use crate::filter_args::Rows;
+use crate::verdict_text::verdict;
 
 /// What the columns of a table are.
 struct Form {
-    head: [&'static str; 8],
-    live_widths: [usize; 8],
+    head: &'static [&'static str],
+    live_widths: &'static [usize],
     /// The column that is coloured.
     result: usize,
     /// A row's cells, and the colour of its result.
     cells: fn(&Record) -> Cells,
 }
 
-type Cells = ([String; 8], Style);
+type Cells = (Vec<String>, Style);
 
 const FLOWS: Form = Form {
-    head: ["TIME", "SOURCE", "SERVICE", "DESTINATION", "PROTO", "OUTCOME", "OUT/BACK", "RTT"],
-    live_widths: [12, 36, 30, 40, 5, 11, 17, 7],
+    head: &["TIME", "SOURCE", "SERVICE", "DESTINATION", "PROTO", "OUTCOME", "OUT/BACK", "RTT", "VERDICT"],
+    live_widths: &[12, 36, 30, 40, 5, 11, 17, 7, 20],
     result: 5,
     cells: flow,
 };
 
 const REQUESTS: Form = Form {
-    head: ["TIME", "SOURCE", "SERVICE", "DESTINATION", "L7", "REQUEST", "ANSWER", "TOOK"],
-    live_widths: [12, 36, 30, 40, 5, 40, 16, 7],
+    head: &["TIME", "SOURCE", "SERVICE", "DESTINATION", "L7", "REQUEST", "ANSWER", "TOOK"],
+    live_widths: &[12, 36, 30, 40, 5, 40, 16, 7],
     result: 6,
     cells: request,
 };
@@ -58,7 +59,11 @@ impl<W: Write> Table<W> {
 
     fn write_rows(&mut self) -> io::Result<()> {
         let rows = std::mem::take(&mut self.rows);
-        let mut widths = if self.live { self.form.live_widths } else { self.form.head.map(str::len) };
+        let mut widths: Vec<usize> = if self.live {
+            self.form.live_widths.to_vec()
+        } else {
+            self.form.head.iter().map(|name| name.len()).collect()
+        };
         if !self.live {
             for (row, _) in &rows {
                 for (width, cell) in widths.iter_mut().zip(row) {
@@ -68,12 +73,13 @@ impl<W: Write> Table<W> {
         }
         if !self.headed {
             self.headed = true;
-            self.write_row(&self.form.head.map(ToOwned::to_owned), Style::new(), &widths)?;
+            let head: Vec<String> = self.form.head.iter().map(|name| (*name).to_owned()).collect();
+            self.write_row(&head, Style::new(), &widths)?;
         }
         rows.iter().try_for_each(|(row, style)| self.write_row(row, *style, &widths))
     }
 
-    fn write_row(&mut self, row: &[String; 8], result: Style, widths: &[usize; 8]) -> io::Result<()> {
+    fn write_row(&mut self, row: &[String], result: Style, widths: &[usize]) -> io::Result<()> {
         for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
             let style = if column == self.form.result { result } else { Style::new() };
             let last = column + 1 == row.len();
@@ -100,7 +106,7 @@ fn flow(row: &Record) -> Cells {
     let sum = |name: &str| bytes(row.get(name).as_int().unwrap_or_default());
     let outcome = text(row, "outcome");
     let style = outcome_style(&outcome);
-    let cells = [
+    let cells = vec![
         row.get("first_ts").as_time().unwrap_or_default().clock(),
         src(row),
         service(row),
@@ -109,12 +115,13 @@ fn flow(row: &Record) -> Cells {
         outcome,
         format!("{}/{}", sum("bytes_fwd"), sum("bytes_rev")),
         micros(row, "handshake_rtt_us"),
+        verdict(row),
     ];
     (cells, style)
 }
 
 fn request(row: &Record) -> Cells {
-    let cells = [
+    let cells = vec![
         row.get("ts").as_time().unwrap_or_default().clock(),
         src(row),
         service(row),

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use weir_capture::FileError;
 use weir_cluster::join::{Finality, JoinOptions, Joiner};
-use weir_cluster::{OwnerCandidates, Snapshot, SnapshotOptions, attribute, manifests, settle_owners};
+use weir_cluster::policy::{PolicyOptions, PolicySet};
+use weir_cluster::{Known, OwnerCandidates, Snapshot, SnapshotOptions, Timeline, attribute, manifests, settle_owners};
 use weir_flow::{FlowSink, NoRoom};
 use weir_model::tables::RequestRow;
 use weir_model::{Coverage, Flow, FlowRow, LinkType, PodRef, Request, RunId, Tap, TapRole, Timestamp};
@@ -21,6 +22,7 @@ use crate::filter_args::Rows;
 /// Reads everything, then names it.
 pub(super) struct Named {
     snapshot: Snapshot,
+    policies: Timeline<PolicySet>,
     all_legs: bool,
     chosen: Chosen,
     recordings: BTreeMap<String, Recording>,
@@ -57,7 +59,8 @@ impl Named {
             eprintln!("note: {note}");
         }
         let snapshot = Snapshot::build(&loaded.objects, &SnapshotOptions::default());
-        Ok(Self { snapshot, all_legs, chosen, recordings: BTreeMap::new() })
+        let policies = Timeline::always(PolicySet::build(&loaded.objects, PolicyOptions::default()));
+        Ok(Self { snapshot, policies, all_legs, chosen, recordings: BTreeMap::new() })
     }
 
     pub(super) fn read(mut self, files: &[PathBuf], reading: &mut Reading) -> Result<Vec<FileError>> {
@@ -106,7 +109,7 @@ impl Named {
             }
         }
         for mut row in rows {
-            joiner.settle(&mut row, &self.snapshot, Finality::Final);
+            self.settle(&mut row, joiner);
             if self.is_shown(&row) {
                 let said = said.take(row.seen.flow.id);
                 self.chosen.offer_flow(&row, said)?;
@@ -119,12 +122,17 @@ impl Named {
     fn print_requests(&mut self, mut requests: Vec<RequestRow>, joiner: &mut Joiner) -> Result<()> {
         requests.sort_by_key(|row| (row.request.ts, row.flow.seen.flow.id));
         for mut row in requests {
-            joiner.settle(&mut row.flow, &self.snapshot, Finality::Final);
+            self.settle(&mut row.flow, joiner);
             if self.is_shown(&row.flow) {
                 self.chosen.offer_request(&row)?;
             }
         }
         Ok(())
+    }
+
+    fn settle(&self, row: &mut FlowRow, joiner: &mut Joiner) {
+        joiner.settle(row, &self.snapshot, Finality::Final);
+        joiner.judge(row, &Known { snapshot: &self.snapshot, policies: &self.policies }, Finality::Final);
     }
 
     fn is_shown(&self, row: &FlowRow) -> bool {

@@ -4,9 +4,12 @@
 //! [`Joiner::settle`] says what is known of it by now. Which leg is primary follows from rank and coverage, not from a
 //! race (see `join/primary.rs`); the first final decision stands. Nothing here reads a clock: the caller says when it is.
 
+mod audit;
 mod connection;
 mod coverage;
+mod ends;
 mod identity;
+mod judge;
 mod primary;
 mod settle;
 
@@ -19,8 +22,9 @@ use connection::Connection;
 pub use connection::LegKey;
 use coverage::CoverageIndex;
 use identity::Identities;
+use judge::Judged;
 
-use crate::Snapshot;
+use crate::{Known, Snapshot};
 
 /// Which pods a Service's connections may end at.
 pub trait Backends {
@@ -134,6 +138,9 @@ impl Joiner {
         }
         connection.learn(row);
         self.identities.learn(row, found);
+        if let Some(node) = &row.node {
+            self.coverage.hear(node, row.seen.flow.last_ts);
+        }
         self.forget(now_ns);
         Arrival { connection: found, may_be_stored: !known && row.seen.flow.start_ts <= self.forgotten_until }
     }
@@ -161,6 +168,28 @@ impl Joiner {
             connection.primary = decided;
         }
         settle::fill(row, connection);
+    }
+
+    /// Fills the row's policy columns: what the policies said of its connection when it began, and whether that is what
+    /// happened. Call it after [`Joiner::settle`].
+    ///
+    /// A verdict stands for all later rows once it was final; one that was left open may still be found by later legs.
+    pub fn judge(&mut self, row: &mut FlowRow, known: &Known<'_>, finality: Finality) {
+        let Some(id) = row.connection else { return };
+        let mut alone = Connection::new(row.seen.flow.start_ts);
+        let connection = self.connections.get_mut(&id).unwrap_or_else(|| {
+            alone.learn(row);
+            &mut alone
+        });
+        let kept = connection.judged.take();
+        let is_open = kept.as_ref().is_none_or(Judged::is_open);
+        let judged = if is_open { Judged::of(connection, known).or_else(|| kept.clone()) } else { kept.clone() };
+        connection.judged = if finality == Finality::Final { judged.clone() } else { kept };
+        let Some(judged) = judged else { return };
+        let (audit, cause) = audit::compare(connection, &judged, &self.coverage);
+        row.audit = Some(audit);
+        row.cause = cause;
+        row.judgement = Some(judged.judgement);
     }
 
     /// How many connections are remembered.

@@ -8,14 +8,18 @@
 mod attribute;
 mod history;
 pub mod join;
+mod known;
 pub mod manifests;
 pub mod objects;
 mod owners;
 pub mod policy;
 pub mod route;
 mod snapshot;
+mod timeline;
 
 pub use attribute::attribute;
 pub use history::{History, Memory};
+pub use known::Known;
 pub use owners::{OwnerCandidates, settle_owners};
 pub use snapshot::{Backend, PodEntry, ServiceHit, Snapshot, SnapshotOptions};
+pub use timeline::Timeline;

@@ -116,6 +116,8 @@ pub struct ServiceHit<'a> {
     pub endpoint: &'a Arc<Endpoint>,
     /// Where its traffic goes, by address and port.
     pub backends: &'a [Backend],
+    /// It only goes to those of the node that takes it, at this address.
+    pub local_only: bool,
 }
 
 impl Snapshot {
@@ -221,7 +223,8 @@ impl Snapshot {
         let claim = self.target(ip, port, protocol).claim?;
         let (service, method) = claim.known.used.as_ref().zip(claim.known.method)?;
         let backends = self.backends(service);
-        Some(ServiceHit { service, method, known: &claim.known, endpoint: &claim.endpoint, backends })
+        let local_only = claim.local_only;
+        Some(ServiceHit { service, method, known: &claim.known, endpoint: &claim.endpoint, backends, local_only })
     }
 
     /// The Services that an address and port is an endpoint of, sorted, each once, by EndpointSlices. Those whose

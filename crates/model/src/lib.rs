@@ -12,6 +12,7 @@ pub mod filter;
 mod flow;
 mod frame;
 mod json;
+mod judgement;
 mod net;
 mod policy;
 mod request;
@@ -27,6 +28,7 @@ pub use community::{community_id, community_id_of};
 pub use endpoint::{Endpoint, EndpointKind, PodRef, Service, ServiceMethod, ServiceRef, ServiceType};
 pub use flow::{Counters, EndReason, Flow, FlowId, InitiatorBy, Outcome, PerDirection, Report, Tcp, TcpState};
 pub use frame::{Frame, LinkType};
+pub use judgement::{Audit, Cause, Evidence, Judgement, SideJudgement};
 pub use net::{Icmp, Protocol, TcpFlags, Tunnel, TunnelKind, Tuple};
 pub use policy::{Reason, Tier, Verdict};
 pub use request::{

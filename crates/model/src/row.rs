@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::flow::names;
-use crate::{AttributedFlow, RunId};
+use crate::{AttributedFlow, Audit, Cause, Judgement, RunId};
 
 /// A connection's number: the same at every tap that sees it. 63 bits of hash; see `weir_cluster::join`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +53,12 @@ pub struct FlowRow {
     pub client: Option<(IpAddr, u16)>,
     /// The backend, where DNAT hides it from this tap; `None` = not known to be another than `dst`.
     pub backend: Option<(IpAddr, u16)>,
+    /// What the policies say about the connection; `None` = no policy is known as of then, or none can be about it.
+    pub judgement: Option<Arc<Judgement>>,
+    /// Whether that is what happened; `None` without a judgement.
+    pub audit: Option<Audit>,
+    /// Why the connection failed; `None` = it did not, or nothing says.
+    pub cause: Option<Cause>,
 }
 
 impl FlowRow {
@@ -68,6 +74,9 @@ impl FlowRow {
             nat: None,
             client: None,
             backend: None,
+            judgement: None,
+            audit: None,
+            cause: None,
         }
     }
 }

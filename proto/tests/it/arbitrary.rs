@@ -9,10 +9,11 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use weir_model::tables::RequestRow;
 use weir_model::{
-    AttributedFlow, AttributedRequest, Batch, ConnectionId, Counters, Coverage, Dns, DnsKind, EndReason, Endpoint,
-    EndpointKind, Exchange, Flow, FlowId, FlowRow, Http, HttpVersion, Icmp, InitiatorBy, Leg, Loss, LossStage, Nat,
-    Outcome, PerDirection, PodRef, Protocol, Report, Request, RunId, Service, ServiceMethod, ServiceRef, ServiceType,
-    Tap, TapRole, Tcp, TcpFlags, TcpState, Timestamp, Tls, TlsKind, TlsVersion, Tunnel, TunnelKind, Tuple,
+    AttributedFlow, AttributedRequest, Audit, Batch, Cause, ConnectionId, Counters, Coverage, Dns, DnsKind, EndReason,
+    Endpoint, EndpointKind, Evidence, Exchange, Flow, FlowId, FlowRow, Http, HttpVersion, Icmp, InitiatorBy, Judgement,
+    Leg, Loss, LossStage, Nat, Outcome, PerDirection, PodRef, Protocol, Reason, Report, Request, RunId, Service,
+    ServiceMethod, ServiceRef, ServiceType, SideJudgement, Tap, TapRole, Tcp, TcpFlags, TcpState, Tier, Timestamp, Tls,
+    TlsKind, TlsVersion, Tunnel, TunnelKind, Tuple, Verdict,
 };
 
 /// The most flows of a batch, so that it has no more than 16 names: each flow has up to 4.
@@ -111,11 +112,27 @@ fn tls() -> impl Strategy<Value = Tls> {
     )
 }
 
+fn side() -> impl Strategy<Value = SideJudgement> {
+    let why = (select(Verdict::ALL), select(Reason::ALL), option::of(select(Tier::ALL)));
+    (why, vec(name(), 0..3), option::of(0..100_u32))
+        .prop_map(|((verdict, reason, tier), policies, rule)| SideJudgement { verdict, reason, tier, policies, rule })
+}
+
+fn judgement() -> impl Strategy<Value = Arc<Judgement>> {
+    let since = option::of((0..2_000_000_000_000_000_i64).prop_map(Timestamp::from_micros));
+    (side(), side(), select(Evidence::ALL), vec(name(), 0..3), since).prop_map(
+        |(egress, ingress, evidence, versions, since)| {
+            Arc::new(Judgement { egress, ingress, evidence, versions, since })
+        },
+    )
+}
+
 pub(crate) fn row() -> impl Strategy<Value = FlowRow> {
     let joined = (option::of(any::<u64>()), option::of(any::<bool>()), option::of(select(Nat::ALL)));
     let behind = (option::of((ip(), any::<u16>())), option::of((ip(), any::<u16>())));
-    (attributed().boxed(), option::of(name()), option::of(name()), joined, behind).prop_map(
-        |(seen, cluster, node, (connection, is_primary, nat), (client, backend))| FlowRow {
+    let said = (option::of(judgement()), option::of(select(Audit::ALL)), option::of(select(Cause::ALL)));
+    (attributed().boxed(), option::of(name()), option::of(name()), joined, behind, said.boxed()).prop_map(
+        |(seen, cluster, node, (connection, is_primary, nat), (client, backend), (judgement, audit, cause))| FlowRow {
             cluster,
             node,
             run: None,
@@ -125,6 +142,9 @@ pub(crate) fn row() -> impl Strategy<Value = FlowRow> {
             nat,
             client,
             backend,
+            judgement,
+            audit,
+            cause,
         },
     )
 }

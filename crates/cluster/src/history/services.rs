@@ -39,6 +39,7 @@ pub(super) struct Claimant {
     service: ServiceRef,
     method: ServiceMethod,
     endpoint: Arc<Endpoint>,
+    local_only: bool,
 }
 
 impl History {
@@ -148,14 +149,17 @@ impl History {
             facts.ports.push(port_name);
             for (ip, method) in &addresses {
                 let socket = Socket::new(*ip, port.port, port.protocol);
-                let claimant = Claimant { service: named.clone(), method: *method, endpoint: Arc::clone(&endpoint) };
+                let local_only = service.is_local_only(*method);
+                let endpoint = Arc::clone(&endpoint);
+                let claimant = Claimant { service: named.clone(), method: *method, endpoint, local_only };
                 add(self.claimants.entry(socket).or_default(), claimant);
                 facts.sockets.push(socket);
             }
             if let Some(number) = port.node_port.filter(|_| service.has_node_ports()) {
                 let port = Port::new(number, port.protocol);
                 let method = ServiceMethod::NodePort;
-                let claimant = Claimant { service: named, method, endpoint: Arc::clone(&endpoint) };
+                let local_only = service.is_local_only(method);
+                let claimant = Claimant { service: named, method, endpoint: Arc::clone(&endpoint), local_only };
                 add(self.node_port_claimants.entry(port).or_default(), claimant);
                 facts.node_ports.push(port);
             }
@@ -220,9 +224,10 @@ fn settle(claimants: &[Claimant], several: &Arc<Endpoint>) -> Option<Claim> {
     if claimants.iter().all(|other| other.service == first.service) {
         let used = Some(first.service.clone());
         let known = Service { used, method: Some(first.method), candidates: Vec::new() };
-        return Some(Claim { known: Arc::new(known), endpoint: Arc::clone(&first.endpoint) });
+        let endpoint = Arc::clone(&first.endpoint);
+        return Some(Claim { known: Arc::new(known), endpoint, local_only: first.local_only });
     }
     let names = claimants.iter().map(|other| (&*other.service.namespace, &*other.service.name));
     let known = Service { used: None, method: None, candidates: candidates(names) };
-    Some(Claim { known: Arc::new(known), endpoint: Arc::clone(several) })
+    Some(Claim { known: Arc::new(known), endpoint: Arc::clone(several), local_only: false })
 }

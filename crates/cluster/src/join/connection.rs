@@ -3,9 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use weir_model::{Endpoint, FlowRow, Leg, Outcome, PerDirection, Service, ServiceMethod, TcpFlags, Timestamp, Tuple};
+use weir_model::{
+    EndReason, Endpoint, FlowRow, Icmp, InitiatorBy, Leg, Outcome, PerDirection, Service, ServiceMethod, TcpFlags,
+    Timestamp, Tuple,
+};
 
 use super::FlowKey;
+use super::judge::Judged;
 
 /// What tells one leg of a connection from another: the tap, and the tuple it saw there (one tap can show a connection
 /// twice, before and after translation).
@@ -39,6 +43,14 @@ pub(super) struct LegSeen {
     pub(super) outcome: Outcome,
     /// The other side's own stack answered (a SYN+ACK or payload came back), so it was reached.
     pub(super) reached: bool,
+    /// The opener went on after the answer, so the answer arrived.
+    pub(super) went_on: bool,
+    pub(super) initiator_by: InitiatorBy,
+    pub(super) last_ts: Timestamp,
+    /// The opener asked again, or was waited for until it was given up.
+    pub(super) asked_again: bool,
+    /// ICMP errors that came back.
+    pub(super) icmp: Vec<Icmp>,
 }
 
 impl LegSeen {
@@ -53,6 +65,11 @@ impl LegSeen {
             service: row.seen.service.clone(),
             outcome: row.seen.flow.outcome,
             reached: false,
+            went_on: false,
+            initiator_by: row.seen.flow.initiator_by,
+            last_ts: row.seen.flow.last_ts,
+            asked_again: false,
+            icmp: Vec::new(),
         };
         seen.learn(row);
         seen
@@ -63,6 +80,12 @@ impl LegSeen {
         self.outcome = flow.outcome;
         let syn_ack = flow.tcp.as_ref().is_some_and(|tcp| tcp.flags.rev.contains(TcpFlags::SYN));
         self.reached |= syn_ack || flow.counters.rev.payload > 0;
+        let acked = flow.tcp.as_ref().is_some_and(|tcp| tcp.handshake_ack_us.is_some());
+        self.went_on |= acked || (self.reached && flow.counters.fwd.payload > 0);
+        self.last_ts = self.last_ts.max(flow.last_ts);
+        self.asked_again |= flow.tcp.as_ref().is_some_and(|tcp| tcp.retransmits.fwd > 0);
+        self.asked_again |= flow.end_reason == Some(EndReason::Idle);
+        self.icmp.clone_from(&flow.icmp);
     }
 
     /// Whether this leg saw the Service's own address.
@@ -92,6 +115,8 @@ impl LegSeen {
 pub(super) struct Connection {
     pub(super) legs: Vec<LegSeen>,
     pub(super) primary: Option<LegKey>,
+    /// What the policies say, as the last row that is final has it.
+    pub(super) judged: Option<Judged>,
     /// The initial sequence numbers that its legs showed.
     pub(super) isn: PerDirection<Option<u32>>,
     pub(super) first_ts: Timestamp,
@@ -108,6 +133,7 @@ impl Connection {
         Self {
             legs: Vec::with_capacity(2),
             primary: None,
+            judged: None,
             isn: PerDirection::default(),
             first_ts,
             last_ts: first_ts,

@@ -12,6 +12,8 @@ struct Span {
     from: Timestamp,
     /// `None` = still open.
     to: Option<Timestamp>,
+    /// Until when it is known that everything was told.
+    told: Timestamp,
 }
 
 /// Spans of packet time in which pods had a tap.
@@ -22,15 +24,21 @@ struct Span {
 #[derive(Debug)]
 pub(super) struct CoverageIndex {
     pods: HashMap<PodRef, Vec<Span>>,
+    /// The newest packet time that each node told of. Cap: [`MAX_NODES`], then a node that is new is not noted.
+    heard: HashMap<Arc<str>, Timestamp>,
     slack_ns: i64,
 }
 
 const MAX_SPANS: usize = 64;
 const MAX_PODS: usize = 500_000;
+const MAX_NODES: usize = 10_000;
+
+/// No agent keeps a flow that was never answered for longer than this, in nanoseconds.
+const HELD_NS: i64 = 90_000_000_000;
 
 impl CoverageIndex {
     pub(super) fn new(slack_ns: i64) -> Self {
-        Self { pods: HashMap::new(), slack_ns }
+        Self { pods: HashMap::new(), heard: HashMap::new(), slack_ns }
     }
 
     pub(super) fn cover(&mut self, node: &Arc<str>, run: RunId, coverage: &Coverage) {
@@ -38,6 +46,7 @@ impl CoverageIndex {
             return;
         };
         self.make_room(pod);
+        let told = coverage.to_ts.unwrap_or(coverage.from_ts);
         let spans = self.pods.entry(pod.clone()).or_default();
         let touches = |span: &Span| {
             span.run == run
@@ -49,12 +58,13 @@ impl CoverageIndex {
             span.from = span.from.min(coverage.from_ts);
             // A tap that is open reports what it has watched so far, and goes on: only its run's end closes it.
             span.to = span.to.zip(coverage.to_ts).map(|(a, b)| a.max(b));
+            span.told = span.told.max(told);
             return;
         }
         if spans.len() >= MAX_SPANS {
             spans.remove(0);
         }
-        spans.push(Span { node: Arc::clone(node), run, from: coverage.from_ts, to: coverage.to_ts });
+        spans.push(Span { node: Arc::clone(node), run, from: coverage.from_ts, to: coverage.to_ts, told });
     }
 
     fn make_room(&mut self, pod: &PodRef) {
@@ -81,6 +91,27 @@ impl CoverageIndex {
         self.pods.get(pod).is_some_and(|spans| {
             spans.iter().any(|span| {
                 span.from.plus_ns(-self.slack_ns) <= at && span.to.is_none_or(|to| at <= to.plus_ns(self.slack_ns))
+            })
+        })
+    }
+
+    /// A node told of a packet.
+    pub(super) fn hear(&mut self, node: &Arc<str>, time: Timestamp) {
+        if let Some(heard) = self.heard.get_mut(node) {
+            *heard = (*heard).max(time);
+        } else if self.heard.len() < MAX_NODES {
+            self.heard.insert(Arc::clone(node), time);
+        }
+    }
+
+    /// Whether the pod was watched from one time to another, and all that was seen there by then has been told: what is not
+    /// known of that time did not happen.
+    pub(super) fn was_told(&self, pod: &PodRef, from: Timestamp, to: Timestamp) -> bool {
+        self.pods.get(pod).is_some_and(|spans| {
+            spans.iter().any(|span| {
+                let heard = self.heard.get(&span.node).is_some_and(|heard| *heard >= to.plus_ns(HELD_NS));
+                let watched_to = if heard { span.to.unwrap_or(to) } else { span.told };
+                span.from.plus_ns(-self.slack_ns) <= from && to <= watched_to.plus_ns(self.slack_ns)
             })
         })
     }

@@ -24,7 +24,7 @@ pub(super) fn fill(row: &mut FlowRow, connection: &Connection) {
 }
 
 /// The leg that shows the opener as it is: its own veth, else a leg that shows it as a pod or an outside address.
-fn opener_side(connection: &Connection) -> Option<&LegSeen> {
+pub(super) fn opener_side(connection: &Connection) -> Option<&LegSeen> {
     connection
         .leg(Leg::Client)
         .or_else(|| connection.best(|leg| leg.src.kind == EndpointKind::Pod))
@@ -75,8 +75,13 @@ fn fill_nat(row: &mut FlowRow, connection: &Connection, opener: Option<&LegSeen>
     }
 }
 
-/// A tap that saw one direction, or joined half-way, takes the word of one that saw the answer.
-fn told_by_another_leg(own: Outcome, connection: &Connection) -> Option<Outcome> {
+/// A tap that saw one direction, or joined half-way, takes the word of one that saw the answer. One that saw no answer
+/// takes it where the opener went on as only one does who has been answered.
+pub(super) fn told_by_another_leg(own: Outcome, connection: &Connection) -> Option<Outcome> {
+    if own == Outcome::Unanswered {
+        let went_on = |leg: &LegSeen| leg.outcome == Outcome::Established && leg.went_on;
+        return connection.legs.iter().any(went_on).then_some(Outcome::Established);
+    }
     if !matches!(own, Outcome::OneWay | Outcome::HalfSeen) {
         return None;
     }

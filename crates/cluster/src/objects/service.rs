@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
-use weir_model::{Protocol, ServiceType};
+use weir_model::{Protocol, ServiceMethod, ServiceType};
 
 use super::field;
 use super::meta::ObjectMeta;
@@ -200,6 +200,15 @@ impl Service {
     pub fn external_ips(&self) -> impl Iterator<Item = IpAddr> {
         let named = self.spec.spec_type != SpecType::ExternalName;
         self.spec.external_ips.iter().copied().filter(move |_| named)
+    }
+
+    /// Whether traffic that came by such an address only goes to endpoints of the node that takes it.
+    pub fn is_local_only(&self, method: ServiceMethod) -> bool {
+        let policy = match method {
+            ServiceMethod::ClusterIp => self.spec.internal_traffic_policy,
+            _ => self.spec.external_traffic_policy,
+        };
+        policy == TrafficPolicy::Local
     }
 
     /// Whether the node ports of its ports count.

@@ -26,6 +26,12 @@ pub(super) enum Who {
 }
 
 impl Party {
+    /// The same party at one of its addresses.
+    #[must_use]
+    pub const fn at(self, ip: IpAddr) -> Self {
+        Self { ip: Some(ip.to_canonical()), ..self }
+    }
+
     /// An address that is outside the cluster.
     pub const fn external(ip: IpAddr) -> Self {
         Self { who: Who::External, ip: Some(ip.to_canonical()) }

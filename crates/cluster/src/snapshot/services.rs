@@ -62,6 +62,8 @@ pub(crate) struct Claim {
     pub(crate) known: Arc<Service>,
     /// The Service as an endpoint; without a name where there are several.
     pub(crate) endpoint: Arc<Endpoint>,
+    /// Its traffic policy for this address is `Local`.
+    pub(crate) local_only: bool,
 }
 
 /// What is at an address and port.

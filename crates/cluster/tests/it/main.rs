@@ -21,3 +21,4 @@ mod route_given;
 mod route_properties;
 mod routes;
 mod services;
+mod verdicts;

@@ -27,6 +27,7 @@ pub(super) enum Word {
     Port,
     Label,
     Service,
+    Policy,
 }
 
 /// A side of a connection.
@@ -36,7 +37,7 @@ pub(super) enum Side {
     Dst,
 }
 
-const NAMES: [(&str, Field); 23] = {
+const NAMES: [(&str, Field); 26] = {
     const BOTH: &[Side] = &[Side::Src, Side::Dst];
     const FROM: &[Side] = &[Side::Src];
     const TO: &[Side] = &[Side::Dst];
@@ -48,6 +49,7 @@ const NAMES: [(&str, Field); 23] = {
         ("port", Field::Word(Word::Port, BOTH)),
         ("label", Field::Word(Word::Label, BOTH)),
         ("service", Field::Word(Word::Service, BOTH)),
+        ("policy", Field::Word(Word::Policy, BOTH)),
         ("from.pod", Field::Word(Word::Pod, FROM)),
         ("from.namespace", Field::Word(Word::Namespace, FROM)),
         ("from.workload", Field::Word(Word::Workload, FROM)),
@@ -56,6 +58,7 @@ const NAMES: [(&str, Field); 23] = {
         ("from.port", Field::Word(Word::Port, FROM)),
         ("from.label", Field::Word(Word::Label, FROM)),
         ("from.service", Field::Word(Word::Service, FROM)),
+        ("from.policy", Field::Word(Word::Policy, FROM)),
         ("to.pod", Field::Word(Word::Pod, TO)),
         ("to.namespace", Field::Word(Word::Namespace, TO)),
         ("to.workload", Field::Word(Word::Workload, TO)),
@@ -64,6 +67,7 @@ const NAMES: [(&str, Field); 23] = {
         ("to.port", Field::Word(Word::Port, TO)),
         ("to.label", Field::Word(Word::Label, TO)),
         ("to.service", Field::Word(Word::Service, TO)),
+        ("to.policy", Field::Word(Word::Policy, TO)),
     ]
 };
 
@@ -127,6 +131,11 @@ impl Word {
                 let columns = [endpoint.workload_kind, endpoint.namespace, endpoint.workload];
                 let expected = "a workload: name, namespace/name or Kind/namespace/name";
                 Ok((text.to_owned(), path(&columns, text, expected)?))
+            }
+            Self::Policy => {
+                let at = column(if side == Side::Src { "egress_policies" } else { "ingress_policies" });
+                let checks = value::policy(text)?.into_iter();
+                Ok((text.to_owned(), Test::Any(checks.map(|check| Test::Column(at, check)).collect())))
             }
             Self::Service => {
                 let expected = "a Service: name or namespace/name";

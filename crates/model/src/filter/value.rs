@@ -10,8 +10,8 @@ use super::clause::Operator;
 use super::columns::ColumnId;
 use crate::tables::Measure;
 use crate::{
-    ColumnType, EndReason, EndpointKind, HttpVersion, InitiatorBy, L7, Leg, Nat, Outcome, Protocol, ServiceMethod,
-    ServiceType, TcpState, Timestamp, TunnelKind,
+    Audit, Cause, ColumnType, EndReason, EndpointKind, Evidence, HttpVersion, InitiatorBy, L7, Leg, Nat, Outcome,
+    Protocol, Reason, ServiceMethod, ServiceType, TcpState, Tier, Timestamp, TunnelKind, Verdict,
 };
 
 /// The value in its normal form and the check for a column; else what was expected.
@@ -61,6 +61,18 @@ pub(super) fn label(value: &str) -> Result<Check, String> {
     }
 }
 
+/// A check of policies for `namespace/name`, or for `name` in any namespace or none.
+pub(super) fn policy(value: &str) -> Result<Vec<Check>, String> {
+    if value.is_empty() || value.starts_with('/') || value.ends_with('/') {
+        return Err("a policy: name or namespace/name".to_owned());
+    }
+    if value.contains('/') {
+        Ok(vec![in_list(value)])
+    } else {
+        Ok(vec![in_list(value), in_list(&format!("*/{value}"))])
+    }
+}
+
 fn in_list(value: &str) -> Check {
     if value.contains('*') { Check::HasGlob(Glob(value.to_owned())) } else { Check::HasText(value.to_owned()) }
 }
@@ -82,6 +94,12 @@ fn vocabulary(column: &str) -> Option<Vec<&'static str>> {
         "service_type" => words!(ServiceType),
         "service_method" => words!(ServiceMethod),
         "outcome" => words!(Outcome),
+        "verdict" | "egress_verdict" | "ingress_verdict" => words!(Verdict),
+        "egress_reason" | "ingress_reason" => words!(Reason),
+        "egress_tier" | "ingress_tier" => words!(Tier),
+        "evidence" => words!(Evidence),
+        "cause" => words!(Cause),
+        "audit" => words!(Audit),
         "l7" => words!(L7),
         "http_version" => words!(HttpVersion),
         "measure" => words!(Measure),

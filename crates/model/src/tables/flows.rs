@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::party::OfFlow as _;
-use crate::{FlowRow, Protocol, TcpFlags, Value};
+use crate::{FlowRow, Protocol, SideJudgement, TcpFlags, Value};
 
 /// Calls `$with! { name: type, group, documentation, value; ... }` with the columns of `flows` in order.
 #[macro_export]
@@ -99,8 +99,40 @@ macro_rules! flow_columns {
         zero_window_rev: Int32, Tcp, "Segments from dst that announced a zero window in this row. Null = not TCP.",
             |r| r.seen.flow.tcp.as_ref().map(|t| t.zero_window.rev).into();
         ] [
+        egress_verdict: Text, Policy, "What policies say of the opener connecting to the other side (its address and port after DNAT): allowed, denied, undecided. Null = no policies are known as of the connection's start, or policies cannot be about it (multicast, neighbour discovery).",
+            |r| $crate::tables::egress(r).map(|s| s.verdict.name()).into();
+        egress_reason: Text, Policy, "Why: no-policy, allowed-by, isolated-no-match, admin-deny, baseline-deny, self, local-node, host-network, external-side, unspecified, foreign-policy, no-backend, ambiguous-backend, unknown-peer. Null as egress_verdict.",
+            |r| $crate::tables::egress(r).map(|s| s.reason.name()).into();
+        egress_tier: Text, Policy, "The tier that decided: admin, network-policy, baseline. Null = none did.",
+            |r| $crate::tables::egress(r).and_then(|s| s.tier).map(|tier| tier.name()).into();
+        egress_policies: TextList, Policy, "The policy whose rule decided, namespace/name; all that isolate the pod where no rule of theirs matches; all that make it undecided. Null = none.",
+            |r| $crate::tables::egress(r).map_or($crate::Value::Null, |s| $crate::tables::words(&s.policies));
+        egress_rule: Int32, Policy, "Position of the rule that decided, from 0, in that policy's list for egress. Null = no single rule did.",
+            |r| $crate::tables::egress(r).and_then(|s| s.rule).into();
+        ingress_verdict: Text, Policy, "What policies say of the other side being connected to by the opener (as it arrives, after SNAT): allowed, denied, undecided. Null = no policies are known as of the connection's start, or policies cannot be about it (multicast, neighbour discovery).",
+            |r| $crate::tables::ingress(r).map(|s| s.verdict.name()).into();
+        ingress_reason: Text, Policy, "Why: no-policy, allowed-by, isolated-no-match, admin-deny, baseline-deny, self, local-node, host-network, external-side, unspecified, foreign-policy, no-backend, ambiguous-backend, unknown-peer. Null as ingress_verdict.",
+            |r| $crate::tables::ingress(r).map(|s| s.reason.name()).into();
+        ingress_tier: Text, Policy, "The tier that decided: admin, network-policy, baseline. Null = none did.",
+            |r| $crate::tables::ingress(r).and_then(|s| s.tier).map(|tier| tier.name()).into();
+        ingress_policies: TextList, Policy, "The policy whose rule decided, namespace/name; all that isolate the pod where no rule of theirs matches; all that make it undecided. Null = none.",
+            |r| $crate::tables::ingress(r).map_or($crate::Value::Null, |s| $crate::tables::words(&s.policies));
+        ingress_rule: Int32, Policy, "Position of the rule that decided, from 0, in that policy's list for ingress. Null = no single rule did.",
+            |r| $crate::tables::ingress(r).and_then(|s| s.rule).into();
+        verdict: Text, Policy, "Both directions together, as of the connection's first packet: denied where one denies, else undecided where one is, else allowed. Null as egress_verdict.",
+            |r| r.judgement.as_ref().map(|j| j.verdict().name()).into();
+        evidence: Text, Policy, "How the verdict is known: enforced (the cluster's own enforcement said so), inferred (from the policies of then), simulated (from policies that were not in force). Null as egress_verdict.",
+            |r| r.judgement.as_ref().map(|j| j.evidence.name()).into();
+        policy_versions: TextList, Policy, "Versions of the policies named, namespace/name@resourceVersion. Null = none is named, or objects of a folder have none.",
+            |r| r.judgement.as_ref().map_or($crate::Value::Null, |j| $crate::tables::words(&j.versions));
+        policies_since: Time, Policy, "Since when the policies were as they were judged by. Null = as long as anything is known, or as egress_verdict.",
+            |r| r.judgement.as_ref().and_then(|j| j.since).into();
         outcome: Text, Policy, "What was seen to happen so far: established, refused, rejected, unanswered, one-way, half-seen.",
             |r| r.seen.flow.outcome.name().into();
+        cause: Text, Policy, "Why the connection failed: policy, no-endpoints, no-local-endpoint, closed-port, server-silent (reached, not answered), not-delivered (never reached the other side), dropped-here (did not leave its node), prohibited, unreachable (ICMP said so). Null = it did not fail, or nothing says.",
+            |r| r.cause.map(|c| c.name()).into();
+        audit: Text, Policy, "The verdict beside what happened: consistent, allowed-but-blocked, denied-but-passed, undecided. Null as egress_verdict.",
+            |r| r.audit.map(|a| a.name()).into();
     ] } };
 }
 
@@ -123,6 +155,16 @@ pub fn port(protocol: Protocol, port: u16) -> Value<'static> {
 #[doc(hidden)]
 pub fn non_empty<'a, T: Clone>(list: &'a [T], make: impl FnOnce(Cow<'a, [T]>) -> Value<'a>) -> Value<'a> {
     if list.is_empty() { Value::Null } else { make(Cow::Borrowed(list)) }
+}
+
+#[doc(hidden)]
+pub fn egress(row: &FlowRow) -> Option<&SideJudgement> {
+    row.judgement.as_ref().map(|judgement| &judgement.egress)
+}
+
+#[doc(hidden)]
+pub fn ingress(row: &FlowRow) -> Option<&SideJudgement> {
+    row.judgement.as_ref().map(|judgement| &judgement.ingress)
 }
 
 #[doc(hidden)]

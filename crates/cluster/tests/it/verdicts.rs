@@ -1,0 +1,196 @@
+//! Verdict, policies, outcome, audit and cause of every event of the recordings, as the truth beside them has it. With one
+//! node's agent taken away: the same verdict, or none and why.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::IpAddr;
+
+use serde_json::Value;
+use weir_cluster::join::{Finality, JoinOptions, Joiner};
+use weir_cluster::policy::{PolicyOptions, PolicySet};
+use weir_cluster::{Known, Snapshot, SnapshotOptions, Timeline};
+use weir_model::{Audit, Cause, FlowRow, Judgement, Outcome, Protocol, Reason, RunId, SideJudgement, Verdict};
+
+use crate::recorded::{Node, Recording};
+
+/// The rows of the nodes, settled and judged when all have arrived.
+fn judged(nodes: &[Node], snapshot: &Snapshot, policies: &Timeline<PolicySet>) -> Vec<FlowRow> {
+    let mut joiner = Joiner::new(JoinOptions::default(), None);
+    let mut rows = Vec::new();
+    for node in nodes {
+        for span in &node.coverage {
+            joiner.cover(&node.name, RunId(1), span);
+        }
+        rows.extend(node.rows.iter().cloned());
+    }
+    for row in &mut rows {
+        row.connection = Some(joiner.arrive(row, 0).connection);
+    }
+    for row in &mut rows {
+        joiner.settle(row, snapshot, Finality::Final);
+        joiner.judge(row, &Known { snapshot, policies }, Finality::Final);
+    }
+    rows
+}
+
+struct Lab {
+    recording: Recording,
+    snapshot: Snapshot,
+    policies: Timeline<PolicySet>,
+}
+
+impl Lab {
+    fn of(mode: &'static str) -> Self {
+        let recording = Recording(mode);
+        let objects = recording.objects();
+        let snapshot = Snapshot::build(&objects, &SnapshotOptions::default());
+        let policies = Timeline::always(PolicySet::build(&objects, PolicyOptions::default()));
+        Self { recording, snapshot, policies }
+    }
+
+    fn nodes(&self) -> Vec<Node> {
+        self.recording.nodes(&self.snapshot)
+    }
+
+    fn judged(&self, nodes: &[Node]) -> Vec<FlowRow> {
+        judged(nodes, &self.snapshot, &self.policies)
+    }
+
+    fn events(&self) -> Vec<Value> {
+        let truth = fs::read_to_string(self.recording.folder().join("truth.json")).expect("a truth");
+        let truth: Value = serde_json::from_str(&truth).expect("is JSON");
+        truth["events"].as_array().expect("has events").clone()
+    }
+}
+
+fn socket(peer: &Value) -> (IpAddr, u16) {
+    let ip = peer["ip"].as_str().and_then(|ip| ip.parse().ok()).expect("an address");
+    (ip, peer["port"].as_u64().expect("a port") as u16)
+}
+
+/// The row that shows an event as its client dialled it, where a tap saw that.
+fn row_of<'a>(rows: &'a [FlowRow], event: &Value) -> Option<&'a FlowRow> {
+    let protocol = Protocol::parse(&event["proto"].as_str().expect("a protocol").to_lowercase()).expect("known");
+    let (client, dialled) = (socket(&event["client"]), socket(&event["dst"]));
+    rows.iter().find(|row| {
+        let tuple = row.seen.flow.tuple;
+        let (src, dst) = ((tuple.src_ip, tuple.src_port), (tuple.dst_ip, tuple.dst_port));
+        tuple.protocol == protocol && src == client && dst == dialled
+    })
+}
+
+/// Verdict, outcome, audit and cause.
+type Whole = (Verdict, Outcome, Audit, Option<Cause>);
+
+fn expected(event: &Value) -> Whole {
+    match event["verdict"].as_str().expect("a verdict") {
+        "allowed" => (Verdict::Allowed, Outcome::Established, Audit::Consistent, None),
+        "denied" => (Verdict::Denied, Outcome::Unanswered, Audit::Consistent, Some(Cause::Policy)),
+        "refused-by-pod" => (Verdict::Allowed, Outcome::Refused, Audit::Consistent, Some(Cause::ClosedPort)),
+        "rejected-no-endpoints" => (Verdict::Undecided, Outcome::Rejected, Audit::Undecided, Some(Cause::NoEndpoints)),
+        "dropped-no-local-endpoint" => {
+            (Verdict::Undecided, Outcome::Unanswered, Audit::Undecided, Some(Cause::NoLocalEndpoint))
+        }
+        other => panic!("{other}"),
+    }
+}
+
+fn said(row: &FlowRow) -> &Judgement {
+    row.judgement.as_deref().unwrap_or_else(|| panic!("no judgement: {row:#?}"))
+}
+
+fn check(row: &FlowRow, event: &Value) {
+    let id = event["id"].as_str().expect("an id");
+    let judgement = said(row);
+    let audit = row.audit.expect("what is judged is compared");
+    let whole = (judgement.verdict(), row.seen.flow.outcome, audit, row.cause);
+    assert_eq!(whole, expected(event), "{id}: {judgement:?}");
+    let names = |list: &Value| -> Vec<String> {
+        let list = list.as_array().into_iter().flatten();
+        list.map(|name| name.as_str().expect("a name").to_owned()).collect()
+    };
+    let isolated_by = names(&event["isolated_by"]);
+    let denying: Vec<String> = [&judgement.egress, &judgement.ingress]
+        .into_iter()
+        .filter(|side| side.verdict == Verdict::Denied)
+        .inspect(|side| assert_eq!(side.reason, Reason::IsolatedNoMatch, "{id}"))
+        .flat_map(|side| side.policies.iter().map(ToString::to_string))
+        .collect();
+    assert_eq!(denying, isolated_by, "{id}");
+    for log in event["policies"].as_array().into_iter().flatten() {
+        let side = if log["direction"] == "egress" { &judgement.egress } else { &judgement.ingress };
+        check_log(id, side, log);
+    }
+    if judgement.verdict() == Verdict::Undecided {
+        assert_eq!(judgement.ingress.reason, Reason::NoBackend, "{id}");
+    }
+}
+
+/// What the cluster's own log said of one direction: `API0|...` is the first rule of a policy.
+fn check_log(id: &str, side: &SideJudgement, log: &Value) {
+    let Some(policy) = log["policy"].as_str() else { return };
+    assert_eq!((side.verdict, side.reason), (Verdict::Allowed, Reason::AllowedBy), "{id}");
+    assert_eq!(side.policies.iter().map(|name| &**name).collect::<Vec<_>>(), [policy], "{id}");
+    let prefix = log["nflog_prefix"].as_str().expect("a prefix");
+    let index: String = prefix.chars().skip(3).take_while(char::is_ascii_digit).collect();
+    assert_eq!(side.rule.map(|rule| rule.to_string()), Some(index), "{id}");
+}
+
+fn check_all(mode: &'static str, least: usize) {
+    let lab = Lab::of(mode);
+    let rows = lab.judged(&lab.nodes());
+    let events = lab.events();
+    for event in &events {
+        let row = row_of(&rows, event).unwrap_or_else(|| panic!("no row of {event:#}"));
+        check(row, event);
+    }
+    assert!(events.len() >= least, "{} events", events.len());
+    let mut of_connections: BTreeMap<_, (&FlowRow, &Judgement)> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.judgement.is_some()) {
+        let known = *of_connections.entry(row.connection).or_insert((row, said(row)));
+        assert_eq!((known.1, known.0.audit, known.0.cause), (said(row), row.audit, row.cause), "{row:#?}");
+    }
+}
+
+#[test]
+fn every_event_of_the_routed_recording_is_judged_as_it_was() {
+    check_all("routed", 60);
+}
+
+#[test]
+fn every_event_of_the_bridge_recording_is_judged_as_it_was() {
+    check_all("bridge", 19);
+}
+
+#[test]
+fn every_event_of_the_vxlan_recording_is_judged_as_it_was() {
+    check_all("vxlan", 12);
+}
+
+#[test]
+fn without_one_agent_a_verdict_is_the_same_or_there_is_none() {
+    let (mut seen, mut open) = (0, 0);
+    for mode in ["routed", "bridge", "vxlan"] {
+        let lab = Lab::of(mode);
+        let (events, nodes) = (lab.events(), lab.nodes());
+        for node in &nodes {
+            let rows = lab.judged(std::slice::from_ref(node));
+            for event in &events {
+                let Some(row) = row_of(&rows, event) else { continue };
+                let judgement = said(row);
+                seen += 1;
+                let verdict = judgement.verdict();
+                if verdict == expected(event).0 {
+                    continue;
+                }
+                open += 1;
+                let why = [&judgement.egress, &judgement.ingress].map(|side| side.reason);
+                let is_told = |reason: &Reason| matches!(reason, Reason::AmbiguousBackend | Reason::UnknownPeer);
+                assert_eq!(verdict, Verdict::Undecided, "{mode} {}: {judgement:?}", event["id"]);
+                assert!(why.iter().any(is_told), "{mode} {}: {judgement:?}", event["id"]);
+            }
+        }
+    }
+    assert!(seen > 90, "{seen} events");
+    assert!(open < seen / 10, "{open} of {seen} undecided");
+}
