@@ -31,11 +31,11 @@ const GROUP: usize = 256;
 
 /// Follows the objects that `source` names. Manifests are read at once, and must be readable then; an API server may come
 /// later. Without a source nothing is ever known.
-pub(crate) async fn follow(source: Option<&str>, labels: Vec<String>, clock: Arc<dyn Clock>) -> Result<Cluster> {
+pub(crate) async fn follow(source: Option<&str>, options: SnapshotOptions, clock: Arc<dyn Clock>) -> Result<Cluster> {
     let place = source.map(str::parse::<Place>).transpose().map_err(|error| Usage(format!("cluster {error}")));
     let place = place.hint("write manifests:DIR, kube or kube:KUBECONFIG")?;
     let is_folder = matches!(place, Some(Place::Manifests(_)));
-    let mut history = History::new(SnapshotOptions { labels, partial: !is_folder });
+    let mut history = History::new(SnapshotOptions { partial: !is_folder, ..options });
     let known = match &place {
         Some(Place::Manifests(folder)) => load(folder, &mut history)?,
         Some(Place::Kube(_)) | None => Vec::new(),
@@ -148,7 +148,7 @@ mod tests {
 
     async fn follow_folder(folder: &TempDir, clock: &ManualClock) -> Result<Snapshots> {
         let place = format!("manifests:{}", folder.path().display());
-        Ok(follow(Some(&place), Vec::new(), Arc::new(clock.clone())).await?.snapshots)
+        Ok(follow(Some(&place), SnapshotOptions::default(), Arc::new(clock.clone())).await?.snapshots)
     }
 
     #[tokio::test(start_paused = true)]
@@ -198,7 +198,7 @@ mod tests {
         assert!(text.contains("a.yaml") && text.contains("b.yaml"), "{text}");
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
         for place in ["objects", "kube:", "kube:/nowhere/config"] {
-            assert!(follow(Some(place), Vec::new(), Arc::clone(&clock)).await.is_err(), "{place}");
+            assert!(follow(Some(place), SnapshotOptions::default(), Arc::clone(&clock)).await.is_err(), "{place}");
         }
     }
 

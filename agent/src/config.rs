@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use weir_cluster::{ResolvedLimits, SnapshotOptions};
 use weir_flow::L7Level;
 use weir_service::config::{Bytes, Scalar};
 use weir_service::telemetry::{LogFormat, LogLevel};
@@ -18,6 +19,8 @@ weir_service::settings! {
         cluster: Option<String>,
         /// Labels of pods that flows carry.
         labels: Vec<String> = "app,app.kubernetes.io/name",
+        /// Domain of the cluster's DNS names.
+        cluster_domain: String = "cluster.local",
         /// Address of the collector.
         collector: String = "http://127.0.0.1:4317",
         /// Span of packet time that one row of a flow covers; a part of an hour.
@@ -30,6 +33,10 @@ weir_service::settings! {
         keep_queries: bool = "false",
         /// Most memory for what each tap reads above the transport layer.
         l7_bytes: Bytes = "16MiB",
+        /// Most memory for the names that pods resolved; an eighth of it for each pod.
+        resolved_bytes: Bytes = "8MiB",
+        /// How much longer than a DNS answer says its name counts, since clients keep addresses.
+        resolved_grace: Duration = "5m",
         /// UDP ports that carry VXLAN.
         vxlan_ports: Vec<u16> = "4789,8472",
         /// Bytes of each live frame that are looked at; where left out, 256 without l7, else 2048.
@@ -58,6 +65,24 @@ weir_service::settings! {
         log_format: LogFormat = "text",
         /// What is logged: a level, or levels of parts.
         log_level: LogLevel = "info",
+    }
+}
+
+impl AgentSettings {
+    /// What is said of the cluster's objects.
+    pub(crate) fn snapshot_options(&self) -> SnapshotOptions {
+        SnapshotOptions {
+            labels: self.labels.clone(),
+            domain: self.cluster_domain.trim_matches('.').to_ascii_lowercase(),
+            ..SnapshotOptions::default()
+        }
+    }
+
+    /// How much is remembered of what pods resolve: of one asker never more than an eighth.
+    pub(crate) fn resolved_limits(&self) -> ResolvedLimits {
+        let max_bytes = self.resolved_bytes.0 as usize;
+        let grace_ns = i64::try_from(self.resolved_grace.as_nanos()).unwrap_or(i64::MAX);
+        ResolvedLimits { max_bytes, max_bytes_each: max_bytes / 8, grace_ns, ..ResolvedLimits::default() }
     }
 }
 

@@ -1,16 +1,13 @@
 //! Cutting the queue of events into contents of batches: attributed, bounded in records, bytes and time.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{Instant, sleep_until};
-use weir_cluster::attribute;
-use weir_model::{AttributedFlow, AttributedRequest, Coverage, Flow, FlowId, Loss, Request, Tap};
+use weir_model::{AttributedFlow, AttributedRequest, Coverage, Loss};
 
-use crate::cluster::Snapshots;
 use crate::event::Event;
+use crate::naming::Naming;
 
 /// What a batch holds, before it has a number.
 #[derive(Clone, Debug, Default)]
@@ -27,10 +24,8 @@ pub(crate) struct Contents {
 
 /// Contents as they grow.
 struct Growing {
-    snapshots: Snapshots,
+    naming: Naming,
     contents: Contents,
-    /// The flows of their requests.
-    carriers: HashMap<FlowId, Arc<AttributedFlow>>,
 }
 
 impl Contents {
@@ -47,37 +42,18 @@ impl Contents {
 impl Growing {
     fn add(&mut self, event: Event) {
         match event {
-            Event::Flow(tap, flow) => {
-                let named = self.named(&tap, flow);
-                self.contents.flows.push(named);
-            }
+            Event::Flow(tap, flow) => self.contents.flows.push(self.naming.flow(&tap, flow)),
             Event::Request(tap, heard) => {
                 let (flow, request) = *heard;
-                self.add_request(&tap, flow, request);
+                self.contents.requests.push(self.naming.request(&tap, flow, request));
             }
             Event::Coverage(span) => self.contents.coverage.push(span),
             Event::Loss(loss) => self.contents.losses.push(loss),
         }
     }
 
-    fn add_request(&mut self, tap: &Arc<Tap>, flow: Flow, request: Request) {
-        let id = flow.id;
-        let known = self.carriers.get(&id).map(Arc::clone);
-        let carrier = known.unwrap_or_else(|| Arc::new(self.named(tap, flow)));
-        self.carriers.insert(id, Arc::clone(&carrier));
-        self.contents.requests.push(AttributedRequest { flow: carrier, request });
-    }
-
-    /// The flow with names, by what is known now of who was who when it began. One that began before anything is
-    /// remembered is still going on: then those count who have its addresses today.
-    fn named(&self, tap: &Arc<Tap>, flow: Flow) -> AttributedFlow {
-        let newest = self.snapshots.borrow();
-        let at = if newest.remembers(flow.start_ts) { flow.start_ts } else { flow.last_ts };
-        attribute(&newest.as_of(at), tap, flow)
-    }
-
     fn take(&mut self) -> Contents {
-        self.carriers.clear();
+        self.naming.cut();
         std::mem::take(&mut self.contents)
     }
 }
@@ -100,8 +76,8 @@ impl CutAt {
 }
 
 /// Attributes and cuts until the taps are done. Ends when every tap's end of the queue is gone.
-pub(crate) async fn cut(mut events: Receiver<Event>, snapshots: Snapshots, at: CutAt, out: Sender<Contents>) {
-    let mut growing = Growing { snapshots, contents: Contents::default(), carriers: HashMap::new() };
+pub(crate) async fn cut(mut events: Receiver<Event>, naming: Naming, at: CutAt, out: Sender<Contents>) {
+    let mut growing = Growing { naming, contents: Contents::default() };
     let mut deadline = Instant::now() + at.age;
     loop {
         tokio::select! {
@@ -132,9 +108,11 @@ pub(crate) async fn cut(mut events: Receiver<Event>, snapshots: Snapshots, at: C
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::sync::{mpsc, watch};
-    use weir_cluster::{History, SnapshotOptions};
-    use weir_model::{Batch, LossStage, RunId, TapRole, Timestamp};
+    use weir_cluster::{History, ResolvedLimits, SnapshotOptions};
+    use weir_model::{Batch, Flow, LossStage, RunId, TapRole, Timestamp};
 
     use super::*;
     use crate::sample;
@@ -151,7 +129,7 @@ mod tests {
             let (events, queue) = mpsc::channel(1_024);
             let (out, contents) = mpsc::channel(1_024);
             let (_, snapshots) = watch::channel(History::new(SnapshotOptions::default()).latest());
-            tokio::spawn(cut(queue, snapshots, at, out));
+            tokio::spawn(cut(queue, Naming::new(snapshots, ResolvedLimits::default()), at, out));
             Self { events, contents }
         }
 
@@ -234,7 +212,8 @@ mod tests {
         let (newest, snapshots) = watch::channel(history.latest());
         let (events, queue) = mpsc::channel(16);
         let (out, mut contents) = mpsc::channel(16);
-        tokio::spawn(cut(queue, snapshots, CutAt { records: 1, age: AGE }, out));
+        let naming = Naming::new(snapshots, ResolvedLimits::default());
+        tokio::spawn(cut(queue, naming, CutAt { records: 1, age: AGE }, out));
         let (key, first) = pod("first", 0);
         history.apply(&first, seconds(1));
         history.remove(&key, seconds(20));

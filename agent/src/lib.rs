@@ -10,6 +10,7 @@ mod contents;
 mod event;
 mod live;
 mod loss;
+mod naming;
 mod operation;
 mod outbox;
 mod replay;

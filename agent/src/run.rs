@@ -22,6 +22,7 @@ use crate::cluster::{Cluster, Snapshots, follow};
 use crate::contents::{CutAt, cut};
 use crate::event::{Event, TapQueue, WhenFull};
 use crate::live::LiveSource;
+use crate::naming::Naming;
 use crate::operation::AgentOperation;
 use crate::replay::replay;
 use crate::sender::{SenderOptions, send};
@@ -62,7 +63,7 @@ impl Plan {
             .map_err(|error| Usage(format!("collector {}: {error}", settings.collector)))
             .hint("write http://HOST:PORT")?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let cluster = follow(settings.cluster.as_deref(), settings.labels.clone(), Arc::clone(&clock)).await?;
+        let cluster = follow(settings.cluster.as_deref(), settings.snapshot_options(), Arc::clone(&clock)).await?;
         let known = whole_or_late(cluster.snapshots.clone()).await;
         let files = find_file_taps(&specs, &known, &settings.node_name).map_err(|problems| all(&problems))?;
         let run = RunId(uuid::Uuid::new_v4().as_u128());
@@ -123,7 +124,8 @@ impl Plan {
         }
         self.start_threads(live, &events, &shutdown.token())?;
         drop(events);
-        tokio::spawn(cut(queue, self.cluster.snapshots.clone(), at, contents));
+        let naming = Naming::new(self.cluster.snapshots.clone(), settings.resolved_limits());
+        tokio::spawn(cut(queue, naming, at, contents));
         let give_up = CancellationToken::new();
         let sending = tokio::spawn(send(sender, cut_contents, give_up.clone()));
         let sent = sending_or_deadline(sending, &shutdown, &give_up).await?;
@@ -235,6 +237,9 @@ fn check(settings: &AgentSettings) -> Result<(), Usage> {
         if value == 0 {
             problems.push(format!("{key} is 0"));
         }
+    }
+    if settings.cluster_domain.trim_matches('.').is_empty() {
+        problems.push("cluster_domain is empty".to_owned());
     }
     if problems.is_empty() { Ok(()) } else { Err(Usage(problems.join("\n  "))) }
 }

@@ -14,7 +14,7 @@ const HEADING: &str = "Which flows and requests";
 /// A flag that compares one field of the filter language: flag, field, name of its value, help.
 type WordFlag = (&'static str, &'static str, &'static str, &'static str);
 
-const WORD_FLAGS: [WordFlag; 39] = [
+const WORD_FLAGS: [WordFlag; 42] = [
     ("pod", "pod", "POD", "Flows from or to this pod: name or namespace/name"),
     ("from-pod", "from.pod", "POD", "Flows that this pod opened"),
     ("to-pod", "to.pod", "POD", "Flows that were opened to this pod"),
@@ -39,6 +39,14 @@ const WORD_FLAGS: [WordFlag; 39] = [
     ("label", "label", "LABEL", "Flows from or to pods with this label: key=value or key"),
     ("from-label", "from.label", "LABEL", "Flows opened by pods with this label"),
     ("to-label", "to.label", "LABEL", "Flows opened to pods with this label"),
+    (
+        "dns",
+        "dns",
+        "NAME",
+        "Flows from or to an outside address that was resolved from this name; * stands for any characters",
+    ),
+    ("from-dns", "from.dns", "NAME", "Flows opened from an address that was resolved from this name"),
+    ("to-dns", "to.dns", "NAME", "Flows opened to an address that the opener had resolved from this name"),
     ("protocol", "protocol", "PROTOCOL", "Flows of this protocol: tcp, udp, sctp, icmp, icmpv6, or a number"),
     ("outcome", "outcome", "OUTCOME", "Flows to which this happened: established, refused, rejected, unanswered, ..."),
     ("verdict", "verdict", "VERDICT", "Flows of which policies say: allowed, denied, undecided"),
@@ -56,7 +64,7 @@ const WORD_FLAGS: [WordFlag; 39] = [
     ("http-path", "path", "PATH", "Requests for this HTTP path; * stands for any characters"),
     ("http-status", "status", "STATUS", "Requests answered with this HTTP status, range (400-499) or class (5xx)"),
     ("grpc-status", "grpc_status", "STATUS", "Calls that ended with this gRPC status, a number or a range"),
-    ("dns-name", "qname", "NAME", "DNS queries for this name; * stands for any characters"),
+    ("dns-name", "qname", "NAME", "DNS queries themselves for this name; * stands for any characters"),
     ("dns-rcode", "rcode", "RCODE", "DNS queries answered with this code, a number or a range (3 = no such name)"),
     ("sni", "sni", "NAME", "TLS handshakes that ask for this server name; * stands for any characters"),
 ];

@@ -84,6 +84,7 @@ pub(crate) fn endpoint_to_wire(endpoint: &Endpoint) -> v1::Endpoint {
         node: text(endpoint.node.as_ref()),
         zone: text(endpoint.zone.as_ref()),
         labels: endpoint.labels.iter().map(ToString::to_string).collect(),
+        dns_name: text(endpoint.dns_name.as_ref()),
     }
 }
 
@@ -97,6 +98,7 @@ pub(crate) fn endpoint_from_wire(endpoint: v1::Endpoint) -> Result<Endpoint, Mal
         node: shared(endpoint.node),
         zone: shared(endpoint.zone),
         labels: endpoint.labels.into_iter().map(Arc::from).collect(),
+        dns_name: shared(endpoint.dns_name),
     })
 }
 

@@ -44,6 +44,7 @@ fn dns_to_wire(dns: &Dns) -> v1::DnsExchange {
         answers: texts(&dns.answers),
         additional: texts(&dns.additional),
         ttl_s: dns.ttl_s,
+        chain: dns.chain,
     }
 }
 
@@ -56,6 +57,7 @@ fn dns_from_wire(dns: v1::DnsExchange) -> Result<Dns, Malformed> {
         answers: dns.answers.into_iter().map(Into::into).collect(),
         additional: dns.additional.into_iter().map(Into::into).collect(),
         ttl_s: dns.ttl_s,
+        chain: dns.chain,
     })
 }
 

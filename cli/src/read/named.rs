@@ -9,7 +9,10 @@ use anyhow::{Context as _, Result};
 use weir_capture::FileError;
 use weir_cluster::join::{Finality, JoinOptions, Joiner};
 use weir_cluster::policy::{PolicyOptions, PolicySet};
-use weir_cluster::{Known, OwnerCandidates, Snapshot, SnapshotOptions, Timeline, attribute, manifests, settle_owners};
+use weir_cluster::{
+    Known, OwnerCandidates, Resolved, ResolvedLimits, Snapshot, SnapshotOptions, Timeline, attribute, manifests,
+    settle_owners,
+};
 use weir_flow::{FlowSink, NoRoom};
 use weir_model::tables::RequestRow;
 use weir_model::{Coverage, Flow, FlowRow, LinkType, PodRef, Request, RunId, Tap, TapRole, Timestamp};
@@ -85,10 +88,15 @@ impl Named {
             let role = if pod.is_some() { TapRole::Pod } else { TapRole::Other };
             let tap = Arc::new(Tap { interface: interface.into(), role, pod, sampling: 1 });
             cover(&mut joiner, &tap, &recording.flows);
-            let row = |flow| FlowRow::alone(attribute(&self.snapshot, &tap, flow));
-            rows.extend(recording.flows.into_iter().map(row));
-            let request = |(flow, request)| RequestRow { flow: row(flow), request };
-            requests.extend(recording.requests.into_iter().map(request));
+            let mut resolved = Resolved::new(ResolvedLimits::unbounded());
+            let seen = |flow| attribute(&self.snapshot, &tap, flow);
+            let heard: Vec<_> = recording.requests.into_iter().map(|(flow, request)| (seen(flow), request)).collect();
+            for (flow, request) in &heard {
+                resolved.learn(flow, request);
+            }
+            let mut row = |seen| FlowRow::alone(resolved.name(&self.snapshot, seen));
+            rows.extend(recording.flows.into_iter().map(|flow| row(seen(flow))));
+            requests.extend(heard.into_iter().map(|(flow, request)| RequestRow { flow: row(flow), request }));
         }
         rows.sort_by_key(|row| (row.seen.flow.first_ts, row.seen.flow.id));
         for row in &mut rows {

@@ -1,4 +1,4 @@
-//! Flows and requests as the captures show them: no names, no joining; printed as they end.
+//! Flows and requests as the captures show them: no names but those that DNS answers give, no joining; printed as they end.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use weir_capture::FileError;
+use weir_cluster::objects::Objects;
+use weir_cluster::{Resolved, ResolvedLimits, Snapshot, SnapshotOptions, attribute};
 use weir_flow::{FlowSink, NoRoom};
 use weir_model::tables::RequestRow;
-use weir_model::{AttributedFlow, Endpoint, Flow, FlowRow, Request, Tap, TapRole};
+use weir_model::{Exchange, Flow, FlowId, FlowRow, Request, Tap, TapRole};
 
 use super::chosen::Chosen;
 use super::said::Said;
@@ -19,7 +21,9 @@ use crate::filter_args::Rows;
 pub(super) struct Plain {
     chosen: Chosen,
     tap: Arc<Tap>,
-    nobody: Arc<Endpoint>,
+    /// Knows nobody.
+    snapshot: Snapshot,
+    resolved: Resolved,
     said: Said,
     failed: Option<io::Error>,
 }
@@ -27,7 +31,15 @@ pub(super) struct Plain {
 impl Plain {
     pub(super) fn new(chosen: Chosen) -> Self {
         let tap = Tap { interface: "".into(), role: TapRole::Other, pod: None, sampling: 1 };
-        Self { chosen, tap: Arc::new(tap), nobody: Arc::default(), said: Said::default(), failed: None }
+        let options = SnapshotOptions { partial: true, ..SnapshotOptions::default() };
+        Self {
+            chosen,
+            tap: Arc::new(tap),
+            snapshot: Snapshot::build(&Objects::default(), &options),
+            resolved: Resolved::new(ResolvedLimits::unbounded()),
+            said: Said::default(),
+            failed: None,
+        }
     }
 
     pub(super) fn read(mut self, files: &[PathBuf], reading: &mut Reading) -> Result<Vec<FileError>> {
@@ -42,15 +54,15 @@ impl Plain {
         Ok(damaged)
     }
 
-    fn row(&self, flow: Flow) -> FlowRow {
-        FlowRow::alone(AttributedFlow {
-            flow,
-            tap: Arc::clone(&self.tap),
-            leg: None,
-            src: Arc::clone(&self.nobody),
-            dst: Arc::clone(&self.nobody),
-            service: None,
-        })
+    fn row(&mut self, flow: Flow) -> FlowRow {
+        let seen = attribute(&self.snapshot, &self.tap, flow);
+        FlowRow::alone(self.resolved.name(&self.snapshot, seen))
+    }
+
+    fn say(&mut self, flow: FlowId, request: Request) {
+        if self.chosen.shows_said() {
+            self.said.add(flow, request);
+        }
     }
 }
 
@@ -65,13 +77,17 @@ impl FlowSink for Plain {
     }
 
     fn request(&mut self, flow: Flow, request: Request) -> Result<(), NoRoom> {
-        match self.chosen.rows() {
-            Rows::Flows if self.chosen.shows_said() => self.said.add(flow.id, request),
-            Rows::Requests if self.failed.is_none() => {
-                let row = RequestRow { flow: self.row(flow), request };
-                self.failed = self.chosen.offer_request(&row).err();
-            }
-            Rows::Flows | Rows::Requests => {}
+        let is_shown = self.chosen.rows() == Rows::Requests && self.failed.is_none();
+        if !is_shown && !matches!(request.exchange, Exchange::Dns(_)) {
+            self.say(flow.id, request);
+            return Ok(());
+        }
+        let row = self.row(flow);
+        self.resolved.learn(&row.seen, &request);
+        if is_shown {
+            self.failed = self.chosen.offer_request(&RequestRow { flow: row, request }).err();
+        } else {
+            self.say(row.seen.flow.id, request);
         }
         Ok(())
     }

@@ -102,6 +102,7 @@ enum Ended {
     Pod(PodRef),
     Socket(Socket),
     NodePort(Port),
+    Name(Arc<str>),
 }
 
 impl History {
@@ -113,7 +114,7 @@ impl History {
     /// Knows nothing yet, and will remember so much.
     pub fn remembering(options: SnapshotOptions, memory: Memory) -> Self {
         Self {
-            index: Index::new(options.partial),
+            index: Index::new(&options),
             options,
             memory,
             names: Held::default(),
@@ -229,6 +230,7 @@ impl History {
             Ended::NodePort(port) => {
                 self.index.node_ports.update(port, |steps| steps.forget(before), Steps::is_empty);
             }
+            Ended::Name(name) => self.index.named.update(name, |steps| steps.forget(before), Steps::is_empty),
         }
     }
 

@@ -5,6 +5,7 @@
 //! reads no clock.
 
 mod addresses;
+mod dns;
 mod life;
 mod naming;
 mod services;
@@ -21,6 +22,7 @@ use weir_model::{Endpoint, EndpointKind, PodRef, Protocol, Service, ServiceMetho
 use crate::History;
 use crate::objects::Objects;
 pub(crate) use addresses::{Holder, Holders, Ranges, Rank, bridges};
+pub(crate) use dns::{Meant, NamedService, key as name_key};
 pub use life::PodEntry;
 pub(crate) use life::{Life, OPEN};
 pub(crate) use naming::{Naming, PortName, candidates};
@@ -40,11 +42,14 @@ pub struct SnapshotOptions {
     pub labels: Vec<String>,
     /// Not every object of the cluster is known, so nothing can be said to be outside it. Default: false.
     pub partial: bool,
+    /// The domain of the cluster's DNS names, in lower case. Default: `cluster.local`.
+    pub domain: String,
 }
 
 impl Default for SnapshotOptions {
     fn default() -> Self {
-        Self { labels: vec!["app".to_owned(), "app.kubernetes.io/name".to_owned()], partial: false }
+        let labels = vec!["app".to_owned(), "app.kubernetes.io/name".to_owned()];
+        Self { labels, partial: false, domain: "cluster.local".to_owned() }
     }
 }
 
@@ -71,12 +76,15 @@ pub(crate) struct Index {
     pub(crate) on_node: Shards<Arc<str>, Arc<BTreeSet<PodRef>>>,
     pub(crate) sockets: Shards<Socket, At>,
     pub(crate) node_ports: Shards<Port, Steps<Arc<Claim>>>,
+    /// Services without an address, by [`name_key`].
+    pub(crate) named: Shards<Arc<str>, Steps<Arc<NamedService>>>,
     /// The latest.
     pub(crate) backends: Shards<PortName, Arc<[Backend]>>,
     pub(crate) ranges: Arc<Ranges>,
     /// Everything that ended before this time may be forgotten.
     pub(crate) remembered_from: Timestamp,
     pub(crate) partial: bool,
+    pub(crate) domain: Arc<str>,
     external: Arc<Endpoint>,
     unknown: Arc<Endpoint>,
     /// Several Services.
@@ -84,7 +92,7 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    pub(crate) fn new(partial: bool) -> Self {
+    pub(crate) fn new(options: &SnapshotOptions) -> Self {
         let of_kind = |kind| Arc::new(Endpoint { kind, ..Endpoint::default() });
         Self {
             holders: Shards::default(),
@@ -92,10 +100,12 @@ impl Index {
             on_node: Shards::default(),
             sockets: Shards::default(),
             node_ports: Shards::default(),
+            named: Shards::default(),
             backends: Shards::default(),
             ranges: Arc::default(),
             remembered_from: Timestamp(i64::MIN),
-            partial,
+            partial: options.partial,
+            domain: Arc::from(options.domain.as_str()),
             external: of_kind(EndpointKind::External),
             unknown: of_kind(EndpointKind::Unknown),
             several: of_kind(EndpointKind::Service),

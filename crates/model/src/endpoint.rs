@@ -32,7 +32,7 @@ pub struct Endpoint {
     pub kind: EndpointKind,
     /// Namespace of the pod or Service.
     pub namespace: Option<Arc<str>>,
-    /// Name of the pod, node or Service.
+    /// Name of the pod, node or Service; of an address outside, that of its network where one is configured.
     pub name: Option<Arc<str>>,
     /// Kind of the workload that owns the pod (`Deployment`, `StatefulSet`, ...; `Pod` for one without owner).
     pub workload_kind: Option<Arc<str>>,
@@ -44,6 +44,8 @@ pub struct Endpoint {
     pub zone: Option<Arc<str>>,
     /// Chosen labels of the pod, `key=value`, sorted.
     pub labels: Vec<Arc<str>>,
+    /// The name that the other side of the connection resolved to this address; only of an address that no object has.
+    pub dns_name: Option<Arc<str>>,
 }
 
 impl Endpoint {
@@ -106,13 +108,15 @@ pub enum ServiceMethod {
     ExternalIp,
     /// Another leg of the same connection showed it.
     Join,
+    /// The opener's pod had resolved the Service's name to the address that it dialled.
+    Dns,
     /// Inferred: the pod and port are endpoints of exactly one Service.
     EndpointSlice,
 }
 
 names!(ServiceMethod {
     ClusterIp = "cluster-ip", NodePort = "node-port", LoadBalancer = "load-balancer", ExternalIp = "external-ip",
-    Join = "join", EndpointSlice = "endpoint-slice",
+    Join = "join", Dns = "dns", EndpointSlice = "endpoint-slice",
 });
 
 /// A Service and its port.

@@ -20,6 +20,7 @@
 //! | `label` | `key=value` or `key` | the endpoints' labels |
 //! | `service` | `name` or `namespace/name` | the Service used (to), and endpoints that are a Service's address |
 //! | `policy` | `name` or `namespace/name` | the policies that the verdict names, of the opener's side (from) and the other's (to) |
+//! | `dns` | `name` | the names that the endpoints' addresses were resolved from |
 //! | `from.node`, `to.node` | `name` | the endpoints' nodes; `node` alone is the column: where the tap is |
 //!
 //! **Values.** `*` in text stands for any characters, so `service_name=*` means "not null". Numbers take ranges; numbers

@@ -1,5 +1,7 @@
 //! Requests: one exchange above the transport layer, as one flow carried it.
 
+use std::net::IpAddr;
+
 use crate::Timestamp;
 use crate::flow::names;
 
@@ -131,6 +133,27 @@ pub struct Dns {
     pub additional: Vec<Box<str>>,
     /// The smallest time to live of the answer's records, in seconds. `None` = there are none.
     pub ttl_s: Option<u32>,
+    /// Which of `answers` lead from the question to its addresses, bit n for answer n: aliases (CNAME), each followed by
+    /// what it stands for, and the addresses of the last.
+    pub chain: u64,
+}
+
+impl Dns {
+    /// The addresses that the question's name was resolved to: those of the name itself, or of what it is an alias of.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.chained().filter_map(|answer| answer.parse().ok())
+    }
+
+    /// The question's name and what it is an alias of, from one alias to the next.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let aliases = self.chained().filter(|answer| answer.parse::<IpAddr>().is_err());
+        self.qname.iter().map(|name| &**name).chain(aliases)
+    }
+
+    fn chained(&self) -> impl Iterator<Item = &str> {
+        let bits = (0..u64::BITS).map(|bit| self.chain >> bit & 1 == 1);
+        self.answers.iter().zip(bits).filter(|(_, leads)| *leads).map(|(answer, _)| &**answer)
+    }
 }
 
 const QTYPES: [(u16, &str); 38] = [

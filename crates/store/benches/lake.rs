@@ -56,6 +56,7 @@ impl Cluster {
                 node: Some(format!("node-{}", pod % 10).into()),
                 zone: Some(format!("zone-{}", pod % 3).into()),
                 labels: vec![format!("app=app-{workload}").into()],
+                dns_name: None,
             })
         });
         let services = (0..40_u64).map(|service| {

@@ -65,9 +65,9 @@ fn listed() -> impl Strategy<Value = Vec<Box<str>>> {
 }
 
 fn dns() -> impl Strategy<Value = Dns> {
-    let codes = (option::of(any::<u16>()), option::of(any::<u16>()), option::of(any::<u32>()));
+    let codes = (option::of(any::<u16>()), option::of(any::<u16>()), option::of(any::<u32>()), any::<u64>());
     (select(DnsKind::ALL), said(), codes, listed(), listed()).prop_map(
-        |(kind, qname, (qtype, rcode, ttl_s), answers, additional)| Dns {
+        |(kind, qname, (qtype, rcode, ttl_s, chain), answers, additional)| Dns {
             kind,
             qname,
             qtype,
@@ -75,6 +75,7 @@ fn dns() -> impl Strategy<Value = Dns> {
             answers,
             additional,
             ttl_s,
+            chain,
         },
     )
 }
@@ -238,7 +239,7 @@ fn tap() -> impl Strategy<Value = Arc<Tap>> {
 }
 
 fn endpoint() -> impl Strategy<Value = Arc<Endpoint>> {
-    let place = (option::of(name()), option::of(name()));
+    let place = (option::of(name()), option::of(name()), option::of(name()));
     let owner = (option::of(name()), option::of(name()));
     let host = (option::of(name()), option::of(name()));
     (select(EndpointKind::ALL), place, owner, host, vec(name(), 0..3)).prop_map(|(kind, place, owner, host, labels)| {
@@ -251,6 +252,7 @@ fn endpoint() -> impl Strategy<Value = Arc<Endpoint>> {
             node: host.0,
             zone: host.1,
             labels,
+            dns_name: place.2,
         })
     })
 }

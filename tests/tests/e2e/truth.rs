@@ -1,8 +1,7 @@
 //! Every event of the recordings is found in the flows: where it was seen, by whom, through which Service, to which pod.
 //!
-//! What one tap and the other legs cannot show is not asserted: the Service of `Headless` and `ExternalName` events
-//! (their names are only in DNS answers), and the backend of UDP through a Service's address (its legs have no sequence
-//! numbers in common). A leg is asked for only where the recording has a file of that tap.
+//! What one tap and the other legs cannot show is not asserted: the backend of UDP through a Service's address (its legs
+//! have no sequence numbers in common). A leg is asked for only where the recording has a file of that tap.
 
 use std::fs;
 use std::net::IpAddr;
@@ -80,14 +79,10 @@ fn check(recording: &Recording, event: &Event) {
         Verdict::RefusedByPod => "refused",
     };
     assert_eq!(seen.outcome, outcome, "{id}: outcome");
-    if !matches!(event.via.as_deref(), Some("Headless" | "ExternalName")) {
-        assert_eq!(seen.service, event.service, "{id}: Service");
-    }
+    assert_eq!(seen.service, event.service, "{id}: Service");
     if protocol == "tcp" {
         let primary = recording.primary(seen.connection_id);
-        if !matches!(event.via.as_deref(), Some("Headless" | "ExternalName")) {
-            assert_eq!(primary.service, event.service, "{id}: Service of the connection");
-        }
+        assert_eq!(primary.service, event.service, "{id}: Service of the connection");
         let client = primary.client_ip.unwrap_or(primary.src_ip);
         assert_eq!(client, event.client.ip, "{id}: real client");
     }

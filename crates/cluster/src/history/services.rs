@@ -9,7 +9,7 @@ use weir_model::{Endpoint, EndpointKind, Service, ServiceMethod, ServiceRef, Ser
 
 use super::{Ended, History, Name, is_of, name_of};
 use crate::objects::{self, ObjectKey};
-use crate::snapshot::{At, Claim, Holders, Port, PortName, Rank, Socket, Steps, candidates};
+use crate::snapshot::{At, Claim, Holders, NamedService, Port, PortName, Rank, Socket, Steps, candidates, name_key};
 
 /// What is kept of a Service that is there.
 #[derive(Debug)]
@@ -71,6 +71,7 @@ impl History {
         for port in before.node_ports.iter().chain(&facts.node_ports) {
             self.settle_node_port(*port, seen, made);
         }
+        self.settle_name(&name, named_service(service, &name), seen, made);
         let ports: Vec<_> = before.ports.iter().chain(&facts.ports).cloned().collect();
         self.services.insert(name.clone(), facts);
         for port in ports {
@@ -92,6 +93,7 @@ impl History {
         for port in &facts.node_ports {
             self.settle_node_port(*port, seen, None);
         }
+        self.settle_name(&name, None, seen, None);
         for port in &facts.ports {
             self.collect_backends(port);
         }
@@ -210,6 +212,33 @@ impl History {
             self.ended.push_back((seen, Ended::NodePort(port)));
         }
     }
+
+    fn settle_name(&mut self, name: &Name, now: Option<NamedService>, seen: Timestamp, made: Option<Timestamp>) {
+        let key: Arc<str> = name_key(&name.0, &name.1).into();
+        if now.is_none() && self.index.named.get(&*key).is_none() {
+            return;
+        }
+        let early = self.early(seen, made);
+        let mut was_named = false;
+        let step = |steps: &mut Steps<Arc<NamedService>>| {
+            was_named = steps.last().is_some();
+            let from = if was_named { seen } else { early };
+            was_named &= steps.set(from, now.map(Arc::new));
+        };
+        self.index.named.update(&key, step, Steps::is_empty);
+        if was_named {
+            self.ended.push_back((seen, Ended::Name(key)));
+        }
+    }
+}
+
+/// A Service that only its name leads to.
+fn named_service(service: &objects::Service, name: &Name) -> Option<NamedService> {
+    let service_type = service.service_type();
+    let is_named = matches!(service_type, ServiceType::Headless | ServiceType::ExternalName);
+    let service_ref =
+        || ServiceRef { namespace: Arc::clone(&name.0), name: Arc::clone(&name.1), service_type, port_name: None };
+    is_named.then(|| NamedService::new(service_ref(), service.spec.external_name.as_deref()))
 }
 
 /// Most have one.

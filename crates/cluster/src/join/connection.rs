@@ -90,10 +90,9 @@ impl LegSeen {
 
     /// Whether this leg saw the Service's own address.
     pub(super) fn shows_service(&self) -> bool {
-        self.service
-            .as_ref()
-            .and_then(|s| s.method)
-            .is_some_and(|method| !matches!(method, ServiceMethod::EndpointSlice | ServiceMethod::Join))
+        self.service.as_ref().and_then(|s| s.method).is_some_and(|method| {
+            !matches!(method, ServiceMethod::EndpointSlice | ServiceMethod::Dns | ServiceMethod::Join)
+        })
     }
 
     /// Place in the order of legs: the smallest stands for the connection. Client, server, transit on the entry node

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weir_model::{EndpointKind, FlowRow, Leg, Nat, Outcome, Service, ServiceMethod};
+use weir_model::{Endpoint, EndpointKind, FlowRow, Leg, Nat, Outcome, Service, ServiceMethod};
 
 use super::connection::{Connection, LegSeen};
 
@@ -15,6 +15,8 @@ pub(super) fn fill(row: &mut FlowRow, connection: &Connection) {
     }
     if let Some(backend) = backend(connection) {
         row.seen.dst = Arc::clone(&backend.dst);
+    } else if let Some(told) = outside_by_name(row, connection) {
+        row.seen.dst = Arc::clone(told);
     }
     row.seen.service = service(row, connection);
     fill_nat(row, connection, opener, server);
@@ -36,7 +38,16 @@ fn backend(connection: &Connection) -> Option<&LegSeen> {
     connection.leg(Leg::Server).or_else(|| connection.best(|leg| leg.dst.kind == EndpointKind::Pod))
 }
 
-/// The Service that was used: as a leg saw its address; none where the opener's own leg dialled the pod itself.
+/// The other side as the opener's own leg names it, where it is outside and this leg has no name for it: only there the
+/// name was resolved.
+fn outside_by_name<'a>(row: &FlowRow, connection: &'a Connection) -> Option<&'a Arc<Endpoint>> {
+    let told = &connection.leg(Leg::Client)?.dst;
+    let own = &row.seen.dst;
+    (own.dns_name.is_none() && told.dns_name.is_some() && own.kind == told.kind).then_some(told)
+}
+
+/// The Service that was used: as a leg saw its address; what the opener's own leg says where it dialled the other side
+/// itself, led by a name or not.
 fn service(row: &FlowRow, connection: &Connection) -> Option<Arc<Service>> {
     if let Some(shown) = connection.best(LegSeen::shows_service).and_then(|leg| leg.service.as_ref()) {
         let own = row.seen.service.as_ref();
@@ -45,10 +56,12 @@ fn service(row: &FlowRow, connection: &Connection) -> Option<Arc<Service>> {
         }
         return Some(Arc::new(Service { method: Some(ServiceMethod::Join), ..(**shown).clone() }));
     }
-    match connection.leg(Leg::Client) {
-        Some(client) => client.service.clone(),
-        None => row.seen.service.clone(),
+    let Some(client) = connection.leg(Leg::Client) else { return row.seen.service.clone() };
+    let service = client.service.as_ref()?;
+    if service.method == Some(ServiceMethod::Dns) && row.seen.leg != Some(Leg::Client) {
+        return Some(Arc::new(Service { method: Some(ServiceMethod::Join), ..(**service).clone() }));
     }
+    Some(Arc::clone(service))
 }
 
 fn fill_nat(row: &mut FlowRow, connection: &Connection, opener: Option<&LegSeen>, server: Option<&LegSeen>) {

@@ -1,5 +1,6 @@
 //! A hash table in shards that copies share until one of them changes: a change copies one shard, not the table.
 
+use std::borrow::Borrow;
 use std::hash::{BuildHasher as _, Hash};
 use std::sync::Arc;
 
@@ -26,11 +27,14 @@ impl<K, V> Default for Shards<K, V> {
 
 impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
     /// The tables look at the lowest and the highest bits of a hash: shards go by others.
-    fn shard(&self, key: &K) -> usize {
+    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> usize {
         (self.hasher.hash_one(key) >> 32) as usize % SHARDS
     }
 
-    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+    pub(crate) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
         self.shards.get(self.shard(key))?.get(key)
     }
 

@@ -16,6 +16,8 @@ mod policy_naive;
 mod policy_rules;
 mod policy_tables;
 mod recorded;
+mod resolved;
+mod resolved_lab;
 mod route_forward;
 mod route_given;
 mod route_properties;

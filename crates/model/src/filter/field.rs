@@ -28,6 +28,7 @@ pub(super) enum Word {
     Label,
     Service,
     Policy,
+    Dns,
 }
 
 /// A side of a connection.
@@ -37,7 +38,7 @@ pub(super) enum Side {
     Dst,
 }
 
-const NAMES: [(&str, Field); 26] = {
+const NAMES: [(&str, Field); 29] = {
     const BOTH: &[Side] = &[Side::Src, Side::Dst];
     const FROM: &[Side] = &[Side::Src];
     const TO: &[Side] = &[Side::Dst];
@@ -50,6 +51,7 @@ const NAMES: [(&str, Field); 26] = {
         ("label", Field::Word(Word::Label, BOTH)),
         ("service", Field::Word(Word::Service, BOTH)),
         ("policy", Field::Word(Word::Policy, BOTH)),
+        ("dns", Field::Word(Word::Dns, BOTH)),
         ("from.pod", Field::Word(Word::Pod, FROM)),
         ("from.namespace", Field::Word(Word::Namespace, FROM)),
         ("from.workload", Field::Word(Word::Workload, FROM)),
@@ -59,6 +61,7 @@ const NAMES: [(&str, Field); 26] = {
         ("from.label", Field::Word(Word::Label, FROM)),
         ("from.service", Field::Word(Word::Service, FROM)),
         ("from.policy", Field::Word(Word::Policy, FROM)),
+        ("from.dns", Field::Word(Word::Dns, FROM)),
         ("to.pod", Field::Word(Word::Pod, TO)),
         ("to.namespace", Field::Word(Word::Namespace, TO)),
         ("to.workload", Field::Word(Word::Workload, TO)),
@@ -68,6 +71,7 @@ const NAMES: [(&str, Field); 26] = {
         ("to.label", Field::Word(Word::Label, TO)),
         ("to.service", Field::Word(Word::Service, TO)),
         ("to.policy", Field::Word(Word::Policy, TO)),
+        ("to.dns", Field::Word(Word::Dns, TO)),
     ]
 };
 
@@ -122,6 +126,7 @@ impl Word {
             Self::Port => one(side.ports(), |at| value::for_column(at, operator, text)),
             Self::Label => Ok((text.to_owned(), Test::Column(endpoint.labels, value::label(text)?))),
             Self::Namespace => Ok((text.to_owned(), named(endpoint.namespace, text)?)),
+            Self::Dns => Ok((text.to_owned(), named(endpoint.dns_name, text)?)),
             Self::Node => Ok((text.to_owned(), named(endpoint.node, text)?)),
             Self::Pod => {
                 let test = path(&[endpoint.namespace, endpoint.name], text, "a pod: name or namespace/name")?;
@@ -159,6 +164,7 @@ struct EndpointColumns {
     workload: ColumnId,
     node: ColumnId,
     labels: ColumnId,
+    dns_name: ColumnId,
 }
 
 impl EndpointColumns {
@@ -181,6 +187,7 @@ impl Side {
             workload: of("workload"),
             node: of("node"),
             labels: of("labels"),
+            dns_name: of("dns_name"),
         }
     }
 

@@ -20,6 +20,7 @@ fn pod(namespace: &str, workload: &str, name: &str, labels: &[&str]) -> Arc<Endp
         node: Some("node-a".into()),
         zone: None,
         labels: labels.iter().map(|label| Arc::from(*label)).collect(),
+        dns_name: None,
     })
 }
 
@@ -84,6 +85,19 @@ fn matches(text: &str) -> bool {
     assert_eq!(answer, filter.matches(&FLOWS.record(&row)), "{text}");
     assert_eq!(!answer, parsed(&format!("not {text}")).matches_row(&row), "not {text}");
     answer
+}
+
+#[test]
+fn dns_means_the_names_that_addresses_were_resolved_from() {
+    let mut row = row();
+    row.seen.dst = Arc::new(Endpoint { dns_name: Some("api.example.com".into()), ..Endpoint::default() });
+    let matches = |text: &str| text.parse::<Filter>().expect("valid").matches_row(&row);
+    for text in ["dns=api.example.com", "to.dns=*.example.com", "to.dns=*", "not from.dns=*"] {
+        assert!(matches(text), "{text}");
+    }
+    for text in ["dns=example.com", "from.dns=*.example.com", "dns=API.example.com"] {
+        assert!(!matches(text), "{text}");
+    }
 }
 
 #[test]

@@ -54,6 +54,8 @@ macro_rules! edge_columns {
             |r| r.flow_row().seen.src.zone.as_ref().into();
         src_labels: TextList, Endpoints, "Chosen labels of the opener, key=value. Null = none.",
             |r| $crate::tables::words(&r.flow_row().seen.src.labels);
+        src_dns_name: Text, Endpoints, "Name that the pod of this connection had resolved to the opener's address, the last one before the flow began. Only of addresses that no object has. Null = none was seen to be resolved.",
+            |r| r.flow_row().seen.src.dns_name.as_ref().into();
         dst_kind: Text, Endpoints, "What the other side is: pod, node, service (a Service whose backend is not known), external, unknown.",
             |r| r.flow_row().seen.dst.kind.name().into();
         dst_namespace: Text, Endpoints, "Namespace of the other side. Null = it has none.",
@@ -70,6 +72,8 @@ macro_rules! edge_columns {
             |r| r.flow_row().seen.dst.zone.as_ref().into();
         dst_labels: TextList, Endpoints, "Chosen labels of the other side, key=value. Null = none.",
             |r| $crate::tables::words(&r.flow_row().seen.dst.labels);
+        dst_dns_name: Text, Endpoints, "Name that the opener had resolved to the other side's address, the last one before the flow began: as asked, not what it is an alias of. Only of addresses that no object has. Null = none was seen to be resolved.",
+            |r| r.flow_row().seen.dst.dns_name.as_ref().into();
 
         $($middle)*
 
@@ -81,7 +85,7 @@ macro_rules! edge_columns {
             |r| $crate::tables::used(r.flow_row()).map(|s| s.service_type.name()).into();
         service_port_name: Text, Service, "Name of the Service port. Null = unnamed, or as service_namespace.",
             |r| $crate::tables::used(r.flow_row()).and_then(|s| s.port_name.as_ref()).into();
-        service_method: Text, Service, "How the Service was found, surest first: cluster-ip, node-port, load-balancer, external-ip (this tap saw its address), join (another leg did), endpoint-slice (inferred: the only one with this endpoint). Null as service_namespace.",
+        service_method: Text, Service, "How the Service was found, surest first: cluster-ip, node-port, load-balancer, external-ip (this tap saw its address), join (another leg did), dns (the opener's pod had resolved the Service's name to the address it dialled), endpoint-slice (inferred: the only one with this endpoint). Null as service_namespace.",
             |r| r.flow_row().seen.service.as_ref().and_then(|s| s.method).map(|m| m.name()).into();
         service_candidates: TextList, Service, "Services it may have been, namespace/name, where there is no telling which, or whether any. Null = none.",
             |r| r.flow_row().seen.service.as_ref().map_or($crate::Value::Null, |s| $crate::tables::words(&s.candidates));

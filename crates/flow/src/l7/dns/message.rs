@@ -2,7 +2,7 @@
 //!
 //! A message that is cut or goes wrong half-way gives what stands before that place. Records are walked once.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::name::{self, Name};
 
@@ -43,6 +43,8 @@ pub(super) struct Response {
     pub(super) answers: Vec<Box<str>>,
     pub(super) additional: Vec<Box<str>>,
     pub(super) ttl_s: Option<u32>,
+    /// As [`weir_model::Dns::chain`].
+    pub(super) chain: u64,
 }
 
 /// The header's fields.
@@ -161,7 +163,10 @@ impl Response {
         let [_, answers, authority, additional] = header.counts;
         // The sections of an update are no answers (RFC 2136, 2).
         let is_update = header.opcode() == 5;
+        let question = Name::read(bytes, HEADER_BYTES).filter(|_| header.counts[0] > 0);
+        let mut asked = question.map(|(name, _)| name);
         for number in 0..u32::from(answers) + u32::from(authority) + u32::from(additional) {
+            let owner = at;
             let record = Record::read(bytes, at)?;
             at = record.behind;
             if record.kind == OPT {
@@ -171,12 +176,31 @@ impl Response {
                 // The top bit means zero (RFC 2181, 8).
                 let ttl_s = if record.ttl_s >> 31 == 1 { 0 } else { record.ttl_s };
                 self.ttl_s = Some(self.ttl_s.map_or(ttl_s, |least| least.min(ttl_s)));
-                keep(&mut self.answers, record.address(bytes).or_else(|| record.name(bytes)));
+                let text = record.address(bytes).or_else(|| record.name(bytes));
+                if asked.is_some_and(|name| name.is_at(bytes, owner)) {
+                    asked = self.follow(&record, text.as_deref(), bytes).or(asked);
+                }
+                keep(&mut self.answers, text);
             } else {
                 keep(&mut self.additional, record.address(bytes));
             }
         }
         Some(())
+    }
+
+    /// Takes in a record of the name that is asked for: one of its addresses, or the name to ask for instead, which comes
+    /// back. Aliases count in the order in which they lead to one another, as stub resolvers take them.
+    fn follow<'a>(&mut self, record: &Record, text: Option<&str>, bytes: &'a [u8]) -> Option<Name<'a>> {
+        let (leads, alias) = match record.kind {
+            A | AAAA => (text.is_some(), None),
+            // An alias that reads like an address would be taken for one.
+            CNAME => (text.is_some_and(|text| text.parse::<IpAddr>().is_err()), record.target(bytes)),
+            _ => return None,
+        };
+        if leads && self.answers.len() < MAX_ANSWERS {
+            self.chain |= 1 << self.answers.len();
+        }
+        alias.map(|(name, _)| name)
     }
 }
 
@@ -213,16 +237,20 @@ impl Record {
         }
     }
 
-    /// The name that it holds.
+    /// The name that it holds, as text.
     fn name(&self, bytes: &[u8]) -> Option<Box<str>> {
+        self.target(bytes).map(|(name, _)| name.text())
+    }
+
+    /// The name that it holds, and where the bytes behind it start.
+    fn target<'a>(&self, bytes: &'a [u8]) -> Option<(Name<'a>, usize)> {
         let at = match self.kind {
             NS | CNAME | PTR | DNAME => self.data,
             MX => self.data + 2,
             SRV => self.data + 6,
             _ => return None,
         };
-        let (name, behind) = Name::read(bytes, at)?;
-        (behind <= self.behind).then(|| name.text())
+        Name::read(bytes, at).filter(|(_, behind)| *behind <= self.behind)
     }
 }
 

@@ -52,6 +52,19 @@ impl<'a> Name<'a> {
         text.into()
     }
 
+    /// Whether the same name stands at `at` in `message`, in whatever case.
+    pub(super) fn is_at(self, message: &[u8], at: usize) -> bool {
+        let Some((other, _)) = Name::read(message, at) else { return false };
+        let (mut own, mut others) = (self.labels(), other.labels());
+        loop {
+            match (own.next(), others.next()) {
+                (Some(own), Some(other)) if own.eq_ignore_ascii_case(other) => {}
+                (None, None) => return true,
+                _ => return false,
+            }
+        }
+    }
+
     /// Whether every label is of printing ASCII without spaces, as names of hosts and services are.
     pub(super) fn is_plain(self) -> bool {
         self.labels().all(|label| label.iter().all(u8::is_ascii_graphic))

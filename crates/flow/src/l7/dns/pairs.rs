@@ -117,6 +117,7 @@ impl Pairs {
             answers: response.answers,
             additional: response.additional,
             ttl_s: response.ttl_s,
+            chain: response.chain,
             ..dns(self.kind, question)
         };
         give(Times { answered: Some(times), ..asked }, dns, out);

@@ -62,6 +62,39 @@ fn said(requests: &[Request]) -> Vec<String> {
     requests.iter().map(shown).collect()
 }
 
+/// A record of a name of its own.
+fn record_of(name: &str, kind: u16, data: &[u8]) -> Vec<u8> {
+    let name = &question(name, 0)[..name.len() + 2];
+    [name, &record(kind, 60, data)[2..]].concat()
+}
+
+/// The names and addresses that the answers lead to from `www.shop`.
+fn led_to(answers: &[Vec<u8>]) -> String {
+    let head = [header(7, 0x8180, [1, answers.len() as u16, 0, 0]), question("www.shop", 1)].concat();
+    let response = [&[head][..], answers].concat().concat();
+    let found = datagrams(PORTS, &[(Side::Src, query(7, "www.shop")), (Side::Dst, response)]);
+    let dns = found[0].exchange.dns().expect("DNS");
+    let addresses: Vec<_> = dns.addresses().map(|ip| ip.to_string()).collect();
+    format!("{} = {}", dns.names().collect::<Vec<_>>().join(" > "), addresses.join(","))
+}
+
+#[test]
+fn aliases_are_followed_to_the_addresses_of_the_last() {
+    let alias = |name: &str, target: &str| record_of(name, 5, &question(target, 0)[..target.len() + 2]);
+    let address = |name: &str, last: u8| record_of(name, 1, &[10, 0, 0, last]);
+    assert_eq!(led_to(&[address("www.shop", 1), address("WWW.Shop", 2)]), "www.shop = 10.0.0.1,10.0.0.2");
+    let chain = [alias("www.shop", "cdn.net"), alias("CDN.net", "a.cdn.net"), address("a.cdn.net", 1)];
+    assert_eq!(led_to(&chain), "www.shop > cdn.net > a.cdn.net = 10.0.0.1");
+    let strangers = [address("other.shop", 1), alias("other.shop", "x"), address("www.shop", 2), address("shop", 3)];
+    assert_eq!(led_to(&strangers), "www.shop = 10.0.0.2", "records of other names are nobody's");
+    let overtaken = [address("cdn.net", 1), alias("www.shop", "cdn.net")];
+    assert_eq!(led_to(&overtaken), "www.shop > cdn.net = ");
+    let looks_like_one = [alias("www.shop", "10.0.0.9"), address("10.0.0.9", 1)];
+    assert_eq!(led_to(&looks_like_one), "www.shop = 10.0.0.1");
+    let many: Vec<_> = (0..=70).map(|last| address("www.shop", last)).collect();
+    assert_eq!(led_to(&many).matches(',').count(), 63, "only those that are kept");
+}
+
 #[test]
 fn a_query_and_its_response_are_one_exchange() {
     let records = [
@@ -78,6 +111,7 @@ fn a_query_and_its_response_are_one_exchange() {
     assert_eq!(said(&found), ["a.example 19 b.example,10.0.0.1,1:2:3:4:5:6:7:8,a.example"]);
     let dns = found[0].exchange.dns().expect("DNS");
     assert_eq!((dns.qtype, dns.ttl_s, dns.kind), (Some(1), Some(60), DnsKind::Dns));
+    assert_eq!((dns.names().collect::<Vec<_>>(), dns.addresses().count()), (vec!["a.example", "b.example"], 0));
     assert_eq!(dns.additional.join(","), "10.0.0.2");
     assert_eq!((found[0].first_byte_us, found[0].latency_us), (Some(1_000), Some(1_000)));
 }
