@@ -52,6 +52,12 @@ pub enum FileError {
         /// Why.
         source: io::Error,
     },
+    /// There is not a single byte.
+    #[error("{} is empty: not a pcap or pcapng file", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// The first bytes are not those of a capture file.
     #[error("{}: not a pcap or pcapng file (begins with {})", path.display(), hex(*magic))]
     NotACapture {
@@ -104,6 +110,7 @@ fn hex(bytes: [u8; 4]) -> String {
 /// What went wrong, before the file's name is put to it.
 enum Fault {
     Read(io::Error),
+    Empty,
     NotACapture([u8; 4]),
     Version { major: u16, minor: u16 },
     Truncated { needed: usize, present: usize },
@@ -206,6 +213,9 @@ impl CaptureFile {
 }
 
 fn sniff(window: &mut Window) -> Result<Format, Fault> {
+    if window.is_over()? {
+        return Err(Fault::Empty);
+    }
     let magic = *window.fill(4)?.first_chunk::<4>().unwrap_or(&[0; 4]);
     if magic == pcapng::MAGIC {
         return Ok(Format::Pcapng(Pcapng::default()));
@@ -217,6 +227,7 @@ fn name_fault(path: &Path, offset: u64, fault: Fault) -> FileError {
     let path = path.to_owned();
     match fault {
         Fault::Read(source) => FileError::Read { path, offset, source },
+        Fault::Empty => FileError::Empty { path },
         Fault::NotACapture(magic) => FileError::NotACapture { path, magic },
         Fault::Version { major, minor } => FileError::Version { path, offset, major, minor },
         Fault::Truncated { needed, present } => {

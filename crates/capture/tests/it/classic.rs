@@ -118,5 +118,7 @@ fn records_of_the_patched_format_are_eight_bytes_longer() {
 fn other_files_are_refused_by_name() {
     let (_, error) = read(b"#!/bin/sh\n".to_vec());
     assert_eq!(error.expect("an error").to_string(), "test.pcap: not a pcap or pcapng file (begins with 23212f62)");
-    assert!(matches!(read(Vec::new()).1, Some(FileError::Truncated { offset: 0, .. })));
+    assert!(matches!(read(vec![0xa1]).1, Some(FileError::Truncated { offset: 0, .. })));
+    let empty = read(Vec::new()).1.map(|error| error.to_string());
+    assert_eq!(empty.as_deref(), Some("test.pcap is empty: not a pcap or pcapng file"));
 }
