@@ -45,6 +45,9 @@ pub(crate) fn read(args: &ReadArgs) -> Result<()> {
     if args.output == FlowFormat::None {
         eprintln!("{}", reading.totals);
     }
+    for warning in reading.totals.early() {
+        eprintln!("warning: {warning}");
+    }
     match damaged.as_slice() {
         [] => Ok(()),
         [one] => bail!("{one}"),
@@ -112,6 +115,8 @@ struct Totals {
     skipped: [(u64, u64); Skipped::ALL.len()],
     flows: u64,
     evicted: u64,
+    /// Flows whose requests were given out before their end.
+    cut_talks: u64,
     requests: u64,
     gaps: u64,
     gap_bytes: u64,
@@ -130,10 +135,26 @@ impl Totals {
             sum.1 += counts.skipped_bytes(reason);
         }
         self.flows += counts.flows;
-        self.evicted += counts.evicted + counts.l7.evicted;
+        self.evicted += counts.evicted;
+        self.cut_talks += counts.l7.evicted;
         self.requests += counts.l7.requests;
         self.gaps += counts.l7.gaps;
         self.gap_bytes += counts.l7.gap_bytes;
+    }
+
+    /// What was given out before its time, for want of room.
+    fn early(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.evicted > 0 {
+            warnings.push(format!(
+                "{} flows were ended early for want of room (end_reason evicted): what followed is in further flows",
+                self.evicted
+            ));
+        }
+        if self.cut_talks > 0 {
+            warnings.push(format!("the requests of {} flows were given out early for want of room", self.cut_talks));
+        }
+        warnings
     }
 }
 
@@ -146,9 +167,8 @@ impl fmt::Display for Totals {
         for ((frames, bytes), reason) in self.skipped.iter().zip(Skipped::ALL).filter(|((frames, _), _)| *frames > 0) {
             writeln!(f, "{frames} frames skipped, {}: {bytes} bytes", reason.name())?;
         }
-        let Self { flows, evicted, requests, gaps, gap_bytes, .. } = self;
-        write!(f, "{flows} flows, {requests} requests, {gaps} gaps of {gap_bytes} bytes in what was said")?;
-        if *evicted > 0 { write!(f, ", {evicted} given out early for want of room") } else { Ok(()) }
+        let Self { flows, requests, gaps, gap_bytes, .. } = self;
+        write!(f, "{flows} flows, {requests} requests, {gaps} gaps of {gap_bytes} bytes in what was said")
     }
 }
 
@@ -171,4 +191,18 @@ fn run_files(
         }
     }
     Ok(damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_ended_early_is_said() {
+        assert!(Totals::default().early().is_empty());
+        let totals = Totals { evicted: 3, cut_talks: 2, ..Totals::default() };
+        let [flows, talks] = totals.early().try_into().expect("both are said");
+        assert!(flows.starts_with("3 flows were ended early"), "{flows}");
+        assert!(talks.starts_with("the requests of 2 flows"), "{talks}");
+    }
 }
