@@ -27,7 +27,7 @@ weir_service::settings! {
         window: Duration = "60s",
         /// Tell tails of flows when they begin, not only when a row is ready.
         report_start: bool = "false",
-        /// What is read above the transport layer: off, names (DNS, TLS names, HTTP hosts), full (every request).
+        /// What is read above the transport layer: off, names (DNS, TLS, first HTTP request of a connection), full (all).
         l7: L7 = "full",
         /// Keep query strings and user info of HTTP requests, which may hold secrets.
         keep_queries: bool = "false",

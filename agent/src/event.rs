@@ -8,6 +8,7 @@ use weir_flow::{FlowSink, NoRoom};
 use weir_model::{Coverage, Flow, Loss, Request, Tap};
 
 /// Something a tap has to report.
+#[expect(clippy::large_enum_variant, reason = "nearly all events are flows: a box would be an allocation for each")]
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A flow's report.

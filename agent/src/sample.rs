@@ -37,6 +37,7 @@ pub(crate) fn flow(count: u8) -> Flow {
         vlan: Vec::new(),
         tunnel: Vec::new(),
         icmp: Vec::new(),
+        icmp_id: None,
     }
 }
 

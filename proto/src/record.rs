@@ -88,6 +88,7 @@ pub(crate) fn encode_flow(
         vlan: flow.vlan.iter().copied().map(u32::from).collect(),
         tunnel: flow.tunnel.iter().copied().map(tunnel_to_wire).collect(),
         icmp: flow.icmp.iter().copied().map(icmp_to_wire).collect(),
+        icmp_id: flow.icmp_id.map(u32::from),
         tcp: flow.tcp.as_ref().map(encode_tcp),
     })
 }
@@ -107,6 +108,12 @@ fn encode_tcp(tcp: &Tcp) -> v1::TcpRecord {
         zero_window_rev: tcp.zero_window.rev,
         isn_fwd: tcp.isn.fwd,
         isn_rev: tcp.isn.rev,
+        fast_retransmits_fwd: tcp.fast_retransmits.fwd,
+        fast_retransmits_rev: tcp.fast_retransmits.rev,
+        keep_alives_fwd: u32::from(tcp.keep_alives.fwd),
+        keep_alives_rev: u32::from(tcp.keep_alives.rev),
+        lost_bytes_fwd: tcp.lost_bytes.fwd,
+        lost_bytes_rev: tcp.lost_bytes.rev,
     }
 }
 
@@ -164,6 +171,7 @@ fn decode_report(record: v1::FlowRecord, base: Timestamp, previous_id: u64) -> R
         vlan: record.vlan.into_iter().map(|id| narrow(id, "vlan")).collect::<Result<_, _>>()?,
         tunnel: record.tunnel.iter().map(tunnel_from_wire).collect::<Result<_, _>>()?,
         icmp: record.icmp.into_iter().map(icmp_from_wire).collect::<Result<_, _>>()?,
+        icmp_id: record.icmp_id.map(|id| narrow(id, "icmp_id")).transpose()?,
     })
 }
 
@@ -179,6 +187,12 @@ fn decode_tcp(tcp: v1::TcpRecord) -> Result<Tcp, Malformed> {
         retransmits: PerDirection { fwd: tcp.retransmits_fwd, rev: tcp.retransmits_rev },
         out_of_order: PerDirection { fwd: tcp.out_of_order_fwd, rev: tcp.out_of_order_rev },
         zero_window: PerDirection { fwd: tcp.zero_window_fwd, rev: tcp.zero_window_rev },
+        fast_retransmits: PerDirection { fwd: tcp.fast_retransmits_fwd, rev: tcp.fast_retransmits_rev },
+        keep_alives: PerDirection {
+            fwd: narrow(tcp.keep_alives_fwd, "tcp.keep_alives_fwd")?,
+            rev: narrow(tcp.keep_alives_rev, "tcp.keep_alives_rev")?,
+        },
+        lost_bytes: PerDirection { fwd: tcp.lost_bytes_fwd, rev: tcp.lost_bytes_rev },
         isn: PerDirection { fwd: tcp.isn_fwd, rev: tcp.isn_rev },
     })
 }

@@ -85,6 +85,7 @@ fn flow(seed: u32, dialled: Dialled) -> Flow {
         vlan: Vec::new(),
         tunnel: Vec::new(),
         icmp: Vec::new(),
+        icmp_id: None,
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Speakers {
     pub(crate) upper_port: u16,
     pub(crate) protocol: Protocol,
     pub(crate) v6: bool,
+    /// An ICMP query or its reply: both ports are its identifier.
+    pub(crate) is_query: bool,
 }
 
 impl Speakers {
@@ -52,7 +54,12 @@ impl Speakers {
         let upward = source <= destination;
         let ((lower, lower_port), (upper, upper_port)) =
             if upward { (source, destination) } else { (destination, source) };
-        (Self { lower, upper, lower_port, upper_port, protocol, v6 }, upward)
+        (Self { lower, upper, lower_port, upper_port, protocol, v6, is_query: false }, upward)
+    }
+
+    /// The identifier of an ICMP query and its reply.
+    pub fn icmp_id(&self) -> Option<u16> {
+        self.is_query.then_some(self.lower_port)
     }
 }
 
@@ -64,7 +71,8 @@ impl Hash for Speakers {
             state.write_u64(address.low);
         }
         let ports = (u64::from(self.lower_port) << 16) | u64::from(self.upper_port);
-        state.write_u64((ports << 16) | (u64::from(self.protocol.0) << 8) | u64::from(self.v6));
+        let kind = (u64::from(self.protocol.0) << 8) | (u64::from(self.is_query) << 1) | u64::from(self.v6);
+        state.write_u64((ports << 16) | kind);
     }
 }
 

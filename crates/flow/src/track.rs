@@ -222,8 +222,13 @@ impl Tracker {
         self.wheel.clear(&mut self.table.slots, place);
         self.rows.end(&mut self.table.slots, place);
         self.close_talk(place, sink);
+        let entry = &mut self.table.slots[place];
+        let is_tcp = entry.speakers.protocol == Protocol::TCP;
+        if is_tcp {
+            entry.tcp.finish();
+        }
         let entry = &self.table.slots[place];
-        let by_itself = if entry.speakers.protocol == Protocol::TCP { entry.tcp.end() } else { None };
+        let by_itself = if is_tcp { entry.tcp.end() } else { None };
         let flow = self.reporter().report(entry, Report::End, Some(by_itself.unwrap_or(reason)));
         if let Err(flow) = sink.offer(flow) {
             self.counts.lost.add(&flow);

@@ -126,6 +126,7 @@ mod tests {
             vlan: Vec::new(),
             tunnel: Vec::new(),
             icmp: icmp.map(|(kind, code)| Icmp { kind, code }).into_iter().collect(),
+            icmp_id: None,
         })
     }
 

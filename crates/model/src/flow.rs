@@ -150,10 +150,16 @@ pub struct Tcp {
     pub handshake_ack_us: Option<u32>,
     /// Segments sent again.
     pub retransmits: PerDirection<u32>,
+    /// Those of them that the other side asked for by repeating its acknowledgement.
+    pub fast_retransmits: PerDirection<u32>,
     /// Segments that came out of order, not retransmitted.
     pub out_of_order: PerDirection<u32>,
     /// Segments that announced a zero window (SYN, RST and FIN apart).
     pub zero_window: PerDirection<u32>,
+    /// Segments that only asked whether the other side is still there.
+    pub keep_alives: PerDirection<u16>,
+    /// Bytes that were sent and never seen at this tap; in the report in which that became certain.
+    pub lost_bytes: PerDirection<u32>,
     /// Initial sequence numbers (of the opener's SYN, of the SYN+ACK), as of the report: `None` = not known.
     pub isn: PerDirection<Option<u32>>,
 }
@@ -205,6 +211,8 @@ pub struct Flow {
     pub tunnel: Vec<Tunnel>,
     /// Kinds of ICMP messages: of an ICMP flow itself, or of the errors that quoted this flow. In order of appearance.
     pub icmp: Vec<Icmp>,
+    /// The identifier that an ICMP query and its reply share; `None` = other messages, other protocols.
+    pub icmp_id: Option<u16>,
 }
 
 impl Flow {

@@ -92,6 +92,9 @@ impl Cluster {
             retransmits: PerDirection::default(),
             out_of_order: PerDirection::default(),
             zero_window: PerDirection::default(),
+            fast_retransmits: PerDirection::default(),
+            keep_alives: PerDirection::default(),
+            lost_bytes: PerDirection::default(),
             isn: PerDirection::default(),
         };
         let counters = |bytes: u64| Counters { packets: 4 + bytes / 1_400, bytes: 300 + bytes, payload: bytes };
@@ -118,6 +121,7 @@ impl Cluster {
             vlan: Vec::new(),
             tunnel: Vec::new(),
             icmp: Vec::new(),
+            icmp_id: None,
         };
         let pick = |list: &[Arc<Endpoint>], at: usize| Arc::clone(&list[at]);
         let mut row = FlowRow::alone(AttributedFlow {

@@ -177,7 +177,7 @@ fn flow() -> impl Strategy<Value = Flow> {
     let identity = (number(), select(vec![Report::Start, Report::Window, Report::End]), any::<bool>());
     let times = (time(), time(), time(), time());
     let ends = (select(InitiatorBy::ALL), select(Outcome::ALL), option::of(select(EndReason::ALL)));
-    let headers = (vec(any::<u16>(), 0..3), vec(tunnel(), 0..3), vec(icmp(), 0..3));
+    let headers = (vec(any::<u16>(), 0..3), vec(tunnel(), 0..3), vec(icmp(), 0..3), option::of(any::<u16>()));
     let counters = (counters(), counters());
     (identity, tuple(), times, ends, counters, option::of(tcp()), headers).prop_map(
         |((id, report, is_first), tuple, times, (initiator_by, outcome, end_reason), counters, tcp, headers)| Flow {
@@ -197,6 +197,7 @@ fn flow() -> impl Strategy<Value = Flow> {
             vlan: headers.0,
             tunnel: headers.1,
             icmp: headers.2,
+            icmp_id: headers.3,
         },
     )
 }
@@ -205,8 +206,9 @@ fn tcp() -> impl Strategy<Value = Tcp> {
     let flags = both(any::<u8>().prop_map(TcpFlags));
     let round_trips = (option::of(any::<u32>()), option::of(any::<u32>()));
     let counts = (both(any::<u32>()), both(any::<u32>()), both(any::<u32>()));
-    (flags, select(TcpState::ALL), round_trips, counts, both(option::of(any::<u32>()))).prop_map(
-        |(flags, state, round_trips, counts, isn)| Tcp {
+    let more = (both(any::<u32>()), both(any::<u16>()), both(any::<u32>()));
+    (flags, select(TcpState::ALL), round_trips, counts, more, both(option::of(any::<u32>()))).prop_map(
+        |(flags, state, round_trips, counts, more, isn)| Tcp {
             flags,
             state,
             handshake_rtt_us: round_trips.0,
@@ -214,6 +216,9 @@ fn tcp() -> impl Strategy<Value = Tcp> {
             retransmits: counts.0,
             out_of_order: counts.1,
             zero_window: counts.2,
+            fast_retransmits: more.0,
+            keep_alives: more.1,
+            lost_bytes: more.2,
             isn,
         },
     )

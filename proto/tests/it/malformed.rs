@@ -93,6 +93,9 @@ fn full_flow(time: Timestamp) -> Flow {
             retransmits: PerDirection { fwd: 1, rev: 0 },
             out_of_order: PerDirection { fwd: 0, rev: 1 },
             zero_window: PerDirection { fwd: 2, rev: 2 },
+            fast_retransmits: PerDirection { fwd: 1, rev: 1 },
+            keep_alives: PerDirection { fwd: 3, rev: 3 },
+            lost_bytes: PerDirection { fwd: 4, rev: 4 },
             isn: PerDirection { fwd: Some(1), rev: Some(2) },
         }),
         outcome: Outcome::Established,
@@ -100,6 +103,7 @@ fn full_flow(time: Timestamp) -> Flow {
         vlan: vec![100],
         tunnel: vec![Tunnel { kind: TunnelKind::Vxlan, id: Some(42) }],
         icmp: vec![Icmp { kind: 3, code: 1 }],
+        icmp_id: Some(7),
     }
 }
 
@@ -206,6 +210,8 @@ fn a_record_without_a_valid_value_is_refused_by_its_field() {
         ("tunnel.type", |b| b.flows[0].tunnel[0].r#type = "VXLAN".to_owned()),
         ("icmp.type", |b| b.flows[0].icmp[0].r#type = 256),
         ("icmp.code", |b| b.flows[0].icmp[0].code = 256),
+        ("icmp_id", |b| b.flows[0].icmp_id = Some(65_536)),
+        ("tcp.keep_alives_fwd", |b| b.flows[0].tcp.as_mut().expect("TCP").keep_alives_fwd = 65_536),
         ("tcp.flags_fwd", |b| tcp(b).flags_fwd = 256),
         ("tcp.flags_rev", |b| tcp(b).flags_rev = 256),
         ("tcp.state", |b| tcp(b).state = 6),

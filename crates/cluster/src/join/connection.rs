@@ -118,6 +118,8 @@ pub(super) struct Connection {
     pub(super) judged: Option<Judged>,
     /// The initial sequence numbers that its legs showed.
     pub(super) isn: PerDirection<Option<u32>>,
+    /// The identifier of an ICMP query, the same on all its legs.
+    pub(super) icmp_id: Option<u16>,
     pub(super) first_ts: Timestamp,
     pub(super) last_ts: Timestamp,
     pub(super) touched_ns: i64,
@@ -134,6 +136,7 @@ impl Connection {
             primary: None,
             judged: None,
             isn: PerDirection::default(),
+            icmp_id: None,
             first_ts,
             last_ts: first_ts,
             touched_ns: i64::MIN,
@@ -155,6 +158,7 @@ impl Connection {
             self.isn.fwd = self.isn.fwd.or(tcp.isn.fwd);
             self.isn.rev = self.isn.rev.or(tcp.isn.rev);
         }
+        self.icmp_id = flow.icmp_id;
         let key = FlowKey::of(row);
         if let Some(leg) = self.legs.iter_mut().find(|leg| leg.flow == key) {
             leg.learn(row);

@@ -2,8 +2,8 @@
 //!
 //! TCP whose handshake was seen: a hash of both initial sequence numbers, which pass translation and tunnels unchanged,
 //! so every tap gives the same number alone. Half a handshake: the opener's number, an address in common, and time.
-//! Everything else: tuple and time. The numbers are the same in whatever order legs arrive, but for exchanges that
-//! begin within [`BUCKET_NS`] on one tuple.
+//! Everything else: tuple (of ICMP queries their identifier too) and time. The numbers are the same in whatever order
+//! legs arrive, but for exchanges that begin within [`BUCKET_NS`] on one tuple.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
@@ -22,12 +22,20 @@ const HALF_OPEN_NS: i64 = 180_000_000_000;
 /// The start of a tuple's time bucket: exchanges on one tuple are told apart by it.
 const BUCKET_NS: i64 = 10_000_000_000;
 
+/// What exchanges without sequence numbers are told apart by, besides time: the tuple in an order of its own, and the
+/// identifier of an ICMP query.
+type Talk = (Tuple, Option<u16>);
+
+fn talk_of(row: &FlowRow) -> Talk {
+    (row.seen.flow.tuple.canonical(), row.seen.flow.icmp_id)
+}
+
 /// The ways that lead to a connection. Forgotten together with it.
 #[derive(Debug, Default)]
 pub(super) struct Identities {
     flows: HashMap<FlowKey, ConnectionId>,
     opener_numbers: HashMap<u32, Vec<ConnectionId>>,
-    tuples: HashMap<Tuple, Vec<ConnectionId>>,
+    talks: HashMap<Talk, Vec<ConnectionId>>,
 }
 
 fn hash(kind: &str, value: impl Hash) -> ConnectionId {
@@ -77,18 +85,18 @@ impl Identities {
             let key = LegKey::of(row);
             return hash("link", (key, flow.start_ts));
         }
-        let tuple = flow.tuple.canonical();
+        let talk = talk_of(row);
         let fits = |connection: &Connection| {
             !connection.has_other_flow_of(row)
                 && flow.start_ts <= connection.last_ts.plus_ns(slack_ns)
                 && connection.first_ts <= flow.last_ts.plus_ns(slack_ns)
         };
-        let candidates = self.tuples.get(&tuple).into_iter().flatten();
+        let candidates = self.talks.get(&talk).into_iter().flatten();
         if let Some(id) = candidates.copied().find(|id| known.get(id).is_some_and(fits)) {
             return id;
         }
-        let plain = hash("tuple", (tuple, bucket));
-        if known.contains_key(&plain) { hash("tuple", (tuple, flow.start_ts)) } else { plain }
+        let plain = hash("tuple", (talk, bucket));
+        if known.contains_key(&plain) { hash("tuple", (talk, flow.start_ts)) } else { plain }
     }
 
     pub(super) fn learn(&mut self, row: &FlowRow, id: ConnectionId) {
@@ -98,7 +106,7 @@ impl Identities {
             insert(self.opener_numbers.entry(isn).or_default(), id);
         }
         if flow.tuple.protocol != Protocol::TCP || flow.tcp.is_none_or(|tcp| tcp.isn.fwd.is_none()) {
-            insert(self.tuples.entry(flow.tuple.canonical()).or_default(), id);
+            insert(self.talks.entry(talk_of(row)).or_default(), id);
         }
     }
 
@@ -107,7 +115,7 @@ impl Identities {
             if self.flows.get(&leg.flow) == Some(&id) {
                 self.flows.remove(&leg.flow);
             }
-            remove(&mut self.tuples, &leg.key.tuple.canonical(), id);
+            remove(&mut self.talks, &(leg.key.tuple.canonical(), connection.icmp_id), id);
         }
         if let Some(isn) = connection.isn.fwd {
             remove(&mut self.opener_numbers, &isn, id);

@@ -65,6 +65,9 @@ fn row(seen: Seen, flow: u64, isn: (Option<u32>, Option<u32>)) -> FlowRow {
         retransmits: PerDirection::default(),
         out_of_order: PerDirection::default(),
         zero_window: PerDirection::default(),
+        fast_retransmits: PerDirection::default(),
+        keep_alives: PerDirection::default(),
+        lost_bytes: PerDirection::default(),
         isn: PerDirection { fwd: isn.0, rev: isn.1 },
     };
     let flow = Flow {
@@ -90,6 +93,7 @@ fn row(seen: Seen, flow: u64, isn: (Option<u32>, Option<u32>)) -> FlowRow {
         vlan: Vec::new(),
         tunnel: Vec::new(),
         icmp: Vec::new(),
+        icmp_id: None,
     };
     let tap = Arc::new(Tap { interface: seen.interface.into(), role, pod: None, sampling: 1 });
     let (src, dst) = seen.ends;
@@ -294,6 +298,29 @@ fn half_a_handshake_joins_by_number_and_address() {
     other[0].seen.flow.id = FlowId(99);
     let rows = together(joiner(&[]), [strangers, other].concat());
     assert_ne!(rows[0].connection, rows[1].connection, "the same number by chance");
+}
+
+#[test]
+fn legs_of_one_ping_stay_together_and_pings_apart() {
+    let mut rows = Vec::new();
+    for id in [7, 8] {
+        for mut row in cluster_ip().split_off(1) {
+            let flow = &mut row.seen.flow;
+            flow.id = FlowId(flow.id.0 + u64::from(id) * 10);
+            flow.tcp = None;
+            flow.tuple = Tuple { protocol: Protocol::ICMP, src_port: 0, dst_port: 0, ..flow.tuple };
+            flow.icmp_id = Some(id);
+            rows.push(row);
+        }
+    }
+    for rows in [rows.clone(), rows.iter().rev().cloned().collect()] {
+        let rows = together(joiner(&[]), rows);
+        let mut connections: Vec<_> = rows.iter().map(|row| (row.seen.flow.icmp_id, row.connection)).collect();
+        connections.sort_unstable();
+        connections.dedup();
+        assert_eq!(connections.len(), 2, "{connections:?}");
+        assert_ne!(connections[0].1, connections[1].1);
+    }
 }
 
 #[test]

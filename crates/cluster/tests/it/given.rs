@@ -99,5 +99,6 @@ pub(crate) fn flow(src: (&str, u16), dst: (&str, u16), protocol: Protocol) -> Fl
         vlan: Vec::new(),
         tunnel: Vec::new(),
         icmp: Vec::new(),
+        icmp_id: None,
     }
 }

@@ -7,7 +7,7 @@ use super::bytes::Bytes;
 use super::fragments::Datagram;
 use super::{Decoder, Layers};
 use crate::counts::Skipped;
-use crate::packet::{Address, Packet, Speakers};
+use crate::packet::{Address, Packet};
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
@@ -78,6 +78,15 @@ impl Decoder {
     pub(super) fn ipv6(&mut self, data: Bytes<'_>, layers: Layers) -> Result<Packet, Skipped> {
         let (ip, payload) = read_ipv6(data)?;
         self.transport(&ip, payload, layers)
+    }
+}
+
+/// The header of the packet at the front of `data`, as an ICMP error quotes it, and what there is behind it.
+pub(super) fn quoted(data: Bytes<'_>) -> Option<(Ip, Bytes<'_>)> {
+    match data.seen.first()? >> 4 {
+        4 => read_ipv4(data).ok(),
+        6 => read_ipv6(data).ok(),
+        _ => None,
     }
 }
 
@@ -186,19 +195,4 @@ fn extensions(mut next: u8, mut data: Bytes<'_>) -> Result<(u8, Fragment, Bytes<
         (next, data) = (kind, data.skip(len));
     }
     Err(Skipped::Malformed)
-}
-
-/// The flow of the packet at the front of `data`, as an ICMP error quotes it: a header and at least eight bytes.
-pub(super) fn quoted(data: Bytes<'_>) -> Option<Speakers> {
-    let (ip, payload) = match data.seen.first()? >> 4 {
-        4 => read_ipv4(data).ok()?,
-        6 => read_ipv6(data).ok()?,
-        _ => return None,
-    };
-    let ports = match ip.fragment {
-        Fragment::Later { .. } => (0, 0),
-        _ if ip.protocol.has_ports() => (payload.u16(0).ok()?, payload.u16(2).ok()?),
-        _ => (0, 0),
-    };
-    Some(Speakers::new(ip.v6, ip.protocol, (ip.source, ports.0), (ip.destination, ports.1)).0)
 }

@@ -5,7 +5,8 @@
 pub enum L7Level {
     /// Nothing.
     Off,
-    /// Names: DNS, TLS hellos, and of HTTP the first request of each flow without its path.
+    /// Names: DNS, TLS hellos, and of HTTP the first request of each connection (host, method, status; not its path).
+    /// What follows on that connection is not read, which is what this level saves.
     Names,
     /// Every exchange.
     #[default]

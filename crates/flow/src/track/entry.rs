@@ -167,11 +167,21 @@ const fn opener(detail: &Detail) -> (bool, InitiatorBy) {
         Detail::SctpInit => (true, InitiatorBy::Syn),
         Detail::SctpInitAck => (false, InitiatorBy::SynAck),
         Detail::Icmp(message) => match message.icmp {
-            // Echo and timestamp: requests, replies.
-            Icmp { kind: 8 | 13 | 128, .. } => (true, InitiatorBy::Syn),
-            Icmp { kind: 0 | 14 | 129, .. } => (false, InitiatorBy::SynAck),
+            // Queries, replies.
+            Icmp { kind: 8 | 13 | 15 | 17 | 42 | 128 | 160, .. } => (true, InitiatorBy::Syn),
+            Icmp { kind: 0 | 14 | 16 | 18 | 43 | 129 | 161, .. } => (false, InitiatorBy::SynAck),
             _ => (true, InitiatorBy::FirstPacket),
         },
         Detail::None => (true, InitiatorBy::FirstPacket),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_takes_no_more_memory_than_the_documentation_says() {
+        assert_eq!(size_of::<Entry>(), 264);
     }
 }

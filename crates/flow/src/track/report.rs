@@ -38,18 +38,21 @@ impl Reporter<'_> {
             vlan: path.vlans().collect(),
             tunnel: path.tunnels().collect(),
             icmp: self.kinds.value(entry.icmp).iter().collect(),
+            icmp_id: entry.speakers.icmp_id(),
         }
     }
 }
 
 fn tuple(entry: &Entry) -> Tuple {
     let speakers = &entry.speakers;
+    // An identifier is no port.
+    let (src_port, dst_port) = if speakers.is_query { (0, 0) } else { (speakers.lower_port, speakers.upper_port) };
     let tuple = Tuple {
         protocol: speakers.protocol,
         src_ip: speakers.lower.ip(speakers.v6),
-        src_port: speakers.lower_port,
+        src_port,
         dst_ip: speakers.upper.ip(speakers.v6),
-        dst_port: speakers.upper_port,
+        dst_port,
     };
     if entry.opener_is_lower() { tuple } else { tuple.reversed() }
 }

@@ -13,9 +13,9 @@ const NOT_MEASURED: u32 = u32::MAX;
 pub(super) struct TcpTrack {
     /// The opener, the other side.
     sides: [Side; 2],
-    /// The last SYN; once there was a SYN+ACK, the last of those.
-    opening: Timestamp,
     rtt_us: u32,
+    /// Until the opener's ack of the SYN+ACK is timed: when the last SYN was seen, once there was a SYN+ACK the last of
+    /// those, in microseconds that wrap. From then on how long that ack took.
     ack_us: u32,
     state: TcpState,
     marks: u8,
@@ -37,8 +37,7 @@ impl TcpTrack {
             Detail::Tcp(segment) if segment.is_syn() => TcpState::SynSent,
             _ => TcpState::Established,
         };
-        let (rtt_us, ack_us) = (NOT_MEASURED, NOT_MEASURED);
-        Self { sides: [Side::default(); 2], opening: time, rtt_us, ack_us, state, marks: 0 }
+        Self { sides: [Side::default(); 2], rtt_us: NOT_MEASURED, ack_us: micros(time), state, marks: 0 }
     }
 
     const fn is(&self, mark: u8) -> bool {
@@ -134,44 +133,59 @@ impl TcpTrack {
         time: Timestamp,
         answered: bool,
     ) {
-        let side = &mut self.sides[usize::from(!from_opener)];
-        side.flags.insert(segment.flags);
+        let time_us = micros(time);
+        let (sender, receiver) = self.ends(from_opener);
+        sender.flags.insert(segment.flags);
         if !segment.is_control() {
-            side.zero_window += u32::from(segment.window == 0);
-            side.acknowledge(segment.ack, payload);
+            sender.zero_window += u32::from(segment.window == 0);
+            sender.acknowledge(segment.ack, payload == 0, receiver);
+        } else if segment.is_ack() && !segment.is_rst() {
+            sender.acknowledge(segment.ack, false, receiver);
         }
         if segment.is_control() || self.state != TcpState::Established {
-            self.advance(segment, from_opener, payload, time, answered);
+            self.advance(segment, from_opener, payload, time_us, answered);
         }
         if !segment.is_rst() {
-            let [opener, other] = &mut self.sides;
-            let (sender, receiver) = if from_opener { (opener, other) } else { (other, opener) };
-            sender.follow(segment, payload, (time.0 / 1_000) as u32, receiver);
+            let (sender, receiver) = self.ends(from_opener);
+            sender.follow(segment, payload, time_us, receiver);
         }
     }
 
+    /// No more segments come.
+    pub(super) fn finish(&mut self) {
+        let [opener, other] = &mut self.sides;
+        opener.finish(other);
+        other.finish(opener);
+    }
+
+    /// Who sends and who receives.
+    const fn ends(&mut self, opener_sends: bool) -> (&mut Side, &mut Side) {
+        let [opener, other] = &mut self.sides;
+        if opener_sends { (opener, other) } else { (other, opener) }
+    }
+
     /// Everything but the data of an established connection.
-    fn advance(&mut self, segment: &Segment, from_opener: bool, payload: u32, time: Timestamp, answered: bool) {
+    fn advance(&mut self, segment: &Segment, from_opener: bool, payload: u32, time_us: u32, answered: bool) {
         if segment.is_rst() {
             self.reset(segment, from_opener);
         } else if segment.is_syn() && segment.is_ack() {
-            self.syn_ack(segment, from_opener, time);
+            self.syn_ack(segment, from_opener, time_us);
         } else if segment.is_syn() {
-            self.syn(segment, from_opener, time);
+            self.syn(segment, from_opener, time_us);
         } else if segment.is_ack() {
-            self.ack(segment, from_opener, payload, time, answered);
+            self.ack(segment, from_opener, payload, time_us, answered);
         }
         if segment.is_fin() && !segment.is_rst() {
             self.fin(from_opener);
         }
     }
 
-    fn syn(&mut self, segment: &Segment, from_opener: bool, time: Timestamp) {
+    fn syn(&mut self, segment: &Segment, from_opener: bool, time_us: u32) {
         self.sides[usize::from(!from_opener)].learn_isn(segment.seq);
         if from_opener {
             self.marks |= Self::SYN;
             if !self.saw_syn_ack() {
-                self.opening = time;
+                self.ack_us = time_us;
                 if self.state == TcpState::Reset {
                     // Refused, and asked again.
                     self.state = TcpState::SynSent;
@@ -180,25 +194,27 @@ impl TcpTrack {
         }
     }
 
-    fn syn_ack(&mut self, segment: &Segment, from_opener: bool, time: Timestamp) {
+    fn syn_ack(&mut self, segment: &Segment, from_opener: bool, time_us: u32) {
         if !from_opener {
             if self.saw_syn() && !self.answers(segment) {
                 return;
             }
             if self.saw_syn() && !self.saw_syn_ack() {
-                self.rtt_us = micros_between(self.opening, time);
+                self.rtt_us = micros_between(self.ack_us, time_us);
             }
             self.sides[0].learn_isn(segment.ack.wrapping_sub(1));
             self.sides[1].learn_isn(segment.seq);
         }
         self.marks |= Self::SYN_ACK;
-        self.opening = time;
+        if !self.is(Self::ACKED) {
+            self.ack_us = time_us;
+        }
         if self.state == TcpState::SynSent {
             self.state = TcpState::SynReceived;
         }
     }
 
-    fn ack(&mut self, segment: &Segment, from_opener: bool, payload: u32, time: Timestamp, answered: bool) {
+    fn ack(&mut self, segment: &Segment, from_opener: bool, payload: u32, time_us: u32, answered: bool) {
         let [opener, other] = &mut self.sides;
         match self.state {
             TcpState::SynSent if from_opener => {
@@ -214,7 +230,7 @@ impl TcpTrack {
             TcpState::SynReceived if from_opener => {
                 let of_handshake = other.isn().is_some_and(|isn| isn.wrapping_add(1) == segment.ack);
                 if of_handshake && !self.is(Self::ACKED) {
-                    self.ack_us = micros_between(self.opening, time);
+                    self.ack_us = micros_between(self.ack_us, time_us);
                     self.marks |= Self::ACKED;
                 }
                 self.state = TcpState::Established;
@@ -224,11 +240,11 @@ impl TcpTrack {
     }
 
     fn fin(&mut self, from_opener: bool) {
-        let [opener, other] = &mut self.sides;
-        let (sender, receiver) = if from_opener { (opener, other) } else { (other, opener) };
+        let (sender, receiver) = self.ends(from_opener);
         sender.marks |= Side::FIN;
+        let is_second = receiver.is(Side::FIN);
         if self.state != TcpState::Reset {
-            self.state = if receiver.is(Side::FIN) { TcpState::Closed } else { TcpState::Closing };
+            self.state = if is_second { TcpState::Closed } else { TcpState::Closing };
         }
     }
 
@@ -248,11 +264,11 @@ impl TcpTrack {
 
     /// Starts a new row: what is counted for each row begins again.
     pub(super) fn clear_row(&mut self) {
-        (self.rtt_us, self.ack_us) = (NOT_MEASURED, NOT_MEASURED);
-        for side in &mut self.sides {
-            (side.retransmits, side.out_of_order, side.zero_window) = (0, 0, 0);
-            side.flags = TcpFlags::default();
+        self.rtt_us = NOT_MEASURED;
+        if self.is(Self::ACKED) {
+            self.ack_us = NOT_MEASURED;
         }
+        self.sides.iter_mut().for_each(Side::clear_row);
     }
 
     /// The row's TCP columns.
@@ -263,18 +279,26 @@ impl TcpTrack {
             flags: PerDirection { fwd: fwd.flags, rev: rev.flags },
             state: self.state,
             handshake_rtt_us: measured(self.rtt_us),
-            handshake_ack_us: measured(self.ack_us),
+            handshake_ack_us: measured(self.ack_us).filter(|_| self.is(Self::ACKED)),
             retransmits: PerDirection { fwd: fwd.retransmits, rev: rev.retransmits },
+            fast_retransmits: PerDirection { fwd: fwd.fast_retransmits, rev: rev.fast_retransmits },
             out_of_order: PerDirection { fwd: fwd.out_of_order, rev: rev.out_of_order },
             zero_window: PerDirection { fwd: fwd.zero_window, rev: rev.zero_window },
+            keep_alives: PerDirection { fwd: fwd.keep_alives, rev: rev.keep_alives },
+            lost_bytes: PerDirection { fwd: fwd.lost_bytes, rev: rev.lost_bytes },
             isn: PerDirection { fwd: fwd.isn(), rev: rev.isn() },
         }
     }
 }
 
+/// A time in microseconds that wrap after an hour.
+const fn micros(time: Timestamp) -> u32 {
+    (time.0 / 1_000) as u32
+}
+
 /// Microseconds from one packet to another; not measured where time went back.
-fn micros_between(from: Timestamp, to: Timestamp) -> u32 {
-    u32::try_from(to.since(from) / 1_000).map_or(NOT_MEASURED, |us| us.min(NOT_MEASURED - 1))
+fn micros_between(from_us: u32, to_us: u32) -> u32 {
+    u32::try_from(to_us.wrapping_sub(from_us) as i32).unwrap_or(NOT_MEASURED)
 }
 
 impl Segment {

@@ -50,6 +50,7 @@ fn row() -> FlowRow {
         vlan: vec![100],
         tunnel: vec![Tunnel { kind: TunnelKind::Vxlan, id: Some(42) }],
         icmp: vec![Icmp { kind: 3, code: 1 }],
+        icmp_id: None,
     };
     let used = ServiceRef {
         namespace: "shop".into(),

@@ -60,6 +60,8 @@ macro_rules! flow_columns {
             |r| $crate::tables::non_empty(&r.seen.flow.tunnel, $crate::Value::Tunnels);
         icmp: Icmps, Network, "Types and codes of the flow's ICMP messages, or of the ICMP errors that quoted it. Null = none.",
             |r| $crate::tables::non_empty(&r.seen.flow.icmp, $crate::Value::Icmps);
+        icmp_id: Int32, Network, "Identifier of an ICMP query and its reply (echo, timestamp, ...): of each run of ping its own, and a flow of its own. Null = other messages, or not ICMP.",
+            |r| r.seen.flow.icmp_id.into();
 
         packets_fwd: Int64, Counters, "Packets from src to dst in this row.",
             |r| r.seen.flow.counters.fwd.packets.into();
@@ -90,6 +92,10 @@ macro_rules! flow_columns {
             |r| r.seen.flow.tcp.as_ref().map(|t| t.retransmits.fwd).into();
         retransmits_rev: Int32, Tcp, "Segments that dst sent again in this row. Null = not TCP.",
             |r| r.seen.flow.tcp.as_ref().map(|t| t.retransmits.rev).into();
+        fast_retransmits_fwd: Int32, Tcp, "Those of retransmits_fwd that dst asked for by repeating its acknowledgement; the others waited for a timer or were not needed. Null = not TCP.",
+            |r| r.seen.flow.tcp.as_ref().map(|t| t.fast_retransmits.fwd).into();
+        fast_retransmits_rev: Int32, Tcp, "Those of retransmits_rev that src asked for by repeating its acknowledgement. Null = not TCP.",
+            |r| r.seen.flow.tcp.as_ref().map(|t| t.fast_retransmits.rev).into();
         out_of_order_fwd: Int32, Tcp, "Segments from src that came out of order in this row. Null = not TCP.",
             |r| r.seen.flow.tcp.as_ref().map(|t| t.out_of_order.fwd).into();
         out_of_order_rev: Int32, Tcp, "Segments from dst that came out of order in this row. Null = not TCP.",
@@ -98,6 +104,14 @@ macro_rules! flow_columns {
             |r| r.seen.flow.tcp.as_ref().map(|t| t.zero_window.fwd).into();
         zero_window_rev: Int32, Tcp, "Segments from dst that announced a zero window in this row. Null = not TCP.",
             |r| r.seen.flow.tcp.as_ref().map(|t| t.zero_window.rev).into();
+        keep_alives_fwd: Int32, Tcp, "Segments from src that only asked whether dst is still there, or still has no window. Null = not TCP.",
+            |r| r.seen.flow.tcp.as_ref().map(|t| t.keep_alives.fwd).into();
+        keep_alives_rev: Int32, Tcp, "Segments from dst that only asked whether src is still there, or still has no window. Null = not TCP.",
+            |r| r.seen.flow.tcp.as_ref().map(|t| t.keep_alives.rev).into();
+        lost_bytes_fwd: Int64, Tcp, "Payload from src that this tap never saw (lost segments): gaps in its sequence numbers that nothing filled, in the row in which dst had acknowledged what is behind them or the flow ended. Null = not TCP.",
+            |r| r.seen.flow.tcp.as_ref().map(|t| t.lost_bytes.fwd).into();
+        lost_bytes_rev: Int64, Tcp, "Payload from dst that this tap never saw, as lost_bytes_fwd. Null = not TCP.",
+            |r| r.seen.flow.tcp.as_ref().map(|t| t.lost_bytes.rev).into();
         ] [
         egress_verdict: Text, Policy, "What policies say of the opener connecting to the other side (its address and port after DNAT): allowed, denied, undecided. Null = no policies are known as of the connection's start, or policies cannot be about it (multicast, neighbour discovery).",
             |r| $crate::tables::egress(r).map(|s| s.verdict.name()).into();

@@ -68,6 +68,7 @@ fn flow_at(number: u64, time: Timestamp) -> FlowRow {
         vlan: Vec::new(),
         tunnel: Vec::new(),
         icmp: Vec::new(),
+        icmp_id: None,
     };
     let tap = Tap { interface: "veth1".into(), role: TapRole::Pod, pod: None, sampling: 1 };
     let pod = |name: String| Endpoint {

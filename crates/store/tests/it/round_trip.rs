@@ -35,6 +35,9 @@ fn full() -> FlowRow {
         retransmits: PerDirection { fwd: 1, rev: 2 },
         out_of_order: PerDirection { fwd: 3, rev: 4 },
         zero_window: PerDirection { fwd: 5, rev: 6 },
+        fast_retransmits: PerDirection { fwd: 7, rev: 8 },
+        keep_alives: PerDirection { fwd: 9, rev: 10 },
+        lost_bytes: PerDirection { fwd: 11, rev: 12 },
         isn: PerDirection::default(),
     });
     for end in [&mut row.seen.src, &mut row.seen.dst] {
