@@ -34,14 +34,14 @@ pub(crate) const fn moved(time: Timestamp, nanos: i64) -> Timestamp {
     Timestamp(time.0.wrapping_add(nanos))
 }
 
-fn ip_to_wire(ip: IpAddr) -> Vec<u8> {
+pub(crate) fn ip_to_wire(ip: IpAddr) -> Vec<u8> {
     match ip {
         IpAddr::V4(v4) => v4.octets().to_vec(),
         IpAddr::V6(v6) => v6.octets().to_vec(),
     }
 }
 
-fn ip_from_wire(bytes: &[u8], field: &'static str) -> Result<IpAddr, Malformed> {
+pub(crate) fn ip_from_wire(bytes: &[u8], field: &'static str) -> Result<IpAddr, Malformed> {
     if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         return Ok(v4.into());
     }

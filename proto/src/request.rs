@@ -1,9 +1,9 @@
 //! One request as a record of a batch and back.
 
-use weir_model::{Dns, DnsKind, Exchange, Http, HttpVersion, Request, Timestamp, Tls, TlsKind, TlsVersion};
+use weir_model::{Dns, DnsKind, Exchange, Http, HttpMarks, HttpVersion, Request, Timestamp, Tls, TlsKind, TlsVersion};
 
 use crate::names::Malformed;
-use crate::record::{index_of, moved, narrow, span, value_at};
+use crate::record::{index_of, ip_from_wire, ip_to_wire, moved, narrow, span, value_at};
 use crate::v1;
 use crate::v1::request_record::Exchange as Wire;
 
@@ -62,6 +62,7 @@ fn dns_from_wire(dns: v1::DnsExchange) -> Result<Dns, Malformed> {
 }
 
 fn http_to_wire(http: &Http) -> v1::HttpExchange {
+    let forwarded = http.marks.as_ref().and_then(|marks| marks.forwarded_for);
     v1::HttpExchange {
         version: index_of(HttpVersion::ALL, &http.version),
         is_grpc: http.is_grpc,
@@ -72,10 +73,14 @@ fn http_to_wire(http: &Http) -> v1::HttpExchange {
         grpc_status: http.grpc_status,
         upgrade: text(http.upgrade.as_deref()),
         request_id: text(http.request_id.as_deref()),
+        trace: http.marks.as_ref().and_then(|marks| marks.trace).map(|trace| trace.to_be_bytes().to_vec()),
+        forwarded_for: forwarded.map(|(ip, _)| ip_to_wire(ip)),
+        forwarded_port: forwarded.and_then(|(_, port)| port).map(u32::from),
     }
 }
 
 fn http_from_wire(http: v1::HttpExchange) -> Result<Http, Malformed> {
+    let marks = marks_from_wire(&http)?;
     Ok(Http {
         version: value_at(HttpVersion::ALL, http.version, "http.version")?,
         is_grpc: http.is_grpc,
@@ -86,7 +91,20 @@ fn http_from_wire(http: v1::HttpExchange) -> Result<Http, Malformed> {
         grpc_status: http.grpc_status,
         upgrade: http.upgrade.map(Into::into),
         request_id: http.request_id.map(Into::into),
+        marks,
     })
+}
+
+fn marks_from_wire(http: &v1::HttpExchange) -> Result<Option<Box<HttpMarks>>, Malformed> {
+    let digits = |bytes: &Vec<u8>| {
+        let digits = <[u8; 16]>::try_from(bytes.as_slice());
+        digits.map_err(|_| Malformed::new("http.trace", &format_args!("{} bytes", bytes.len())))
+    };
+    let trace = http.trace.as_ref().map(digits).transpose()?.map(u128::from_be_bytes);
+    let ip = http.forwarded_for.as_ref().map(|bytes| ip_from_wire(bytes, "http.forwarded_for")).transpose()?;
+    let port = http.forwarded_port.map(|port| narrow(port, "http.forwarded_port")).transpose()?;
+    let marks = HttpMarks { trace, forwarded_for: ip.map(|ip| (ip, port)) };
+    Ok(Some(marks).filter(|marks| *marks != HttpMarks::default()).map(Box::new))
 }
 
 fn tls_to_wire(tls: &Tls) -> v1::TlsExchange {

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use weir_capture::FileError;
+use weir_cluster::gateways::GatewayOptions;
 use weir_cluster::join::{Finality, JoinOptions, Joiner};
 use weir_cluster::policy::{PolicyOptions, PolicySet};
+use weir_cluster::routing::{Journeys, PairOptions, Routing};
 use weir_cluster::{
     Known, OwnerCandidates, Resolved, ResolvedLimits, Snapshot, SnapshotOptions, Timeline, attribute, manifests,
     settle_owners,
@@ -26,6 +28,7 @@ use crate::filter_args::Rows;
 pub(super) struct Named {
     snapshot: Snapshot,
     policies: Timeline<PolicySet>,
+    routes: Timeline<Routing>,
     all_legs: bool,
     chosen: Chosen,
     recordings: BTreeMap<String, Recording>,
@@ -63,7 +66,8 @@ impl Named {
         }
         let snapshot = Snapshot::build(&loaded.objects, &SnapshotOptions::default());
         let policies = Timeline::always(PolicySet::build(&loaded.objects, PolicyOptions::default()));
-        Ok(Self { snapshot, policies, all_legs, chosen, recordings: BTreeMap::new() })
+        let routes = Timeline::always(Routing::build(&loaded.objects, &GatewayOptions::default()));
+        Ok(Self { snapshot, policies, routes, all_legs, chosen, recordings: BTreeMap::new() })
     }
 
     pub(super) fn read(mut self, files: &[PathBuf], reading: &mut Reading) -> Result<Vec<FileError>> {
@@ -96,28 +100,40 @@ impl Named {
             }
             let mut row = |seen| FlowRow::alone(resolved.name(&self.snapshot, seen));
             rows.extend(recording.flows.into_iter().map(|flow| row(seen(flow))));
-            requests.extend(heard.into_iter().map(|(flow, request)| RequestRow { flow: row(flow), request }));
+            requests.extend(heard.into_iter().map(|(flow, request)| RequestRow::alone(row(flow), request)));
         }
         rows.sort_by_key(|row| (row.seen.flow.first_ts, row.seen.flow.id));
         for row in &mut rows {
             row.connection = Some(joiner.arrive(row, 0).connection);
         }
+        self.settle(&mut rows, &mut requests, &mut joiner);
         match self.chosen.rows() {
-            Rows::Flows => self.print_flows(rows, requests, &mut joiner)?,
-            Rows::Requests => self.print_requests(requests, &mut joiner)?,
+            Rows::Flows => self.print_flows(rows, requests)?,
+            Rows::Requests => self.print_requests(requests)?,
         }
         self.chosen.finish()
     }
 
-    fn print_flows(&mut self, rows: Vec<FlowRow>, requests: Vec<RequestRow>, joiner: &mut Joiner) -> Result<()> {
+    /// Fills in what the whole connections show, then which rules their requests met.
+    fn settle(&self, rows: &mut [FlowRow], requests: &mut [RequestRow], joiner: &mut Joiner) {
+        let known = Known { snapshot: &self.snapshot, policies: &self.policies };
+        for row in rows.iter_mut().chain(requests.iter_mut().map(|row| &mut row.flow)) {
+            joiner.settle(row, &self.snapshot, Finality::Final);
+            joiner.judge(row, &known, Finality::Final);
+        }
+        let mut journeys = Journeys::new(PairOptions { max_requests: usize::MAX, ..PairOptions::default() });
+        journeys.arrive(rows, requests, &self.routes, 0);
+        journeys.settle(rows, requests, &self.routes, Finality::Final);
+    }
+
+    fn print_flows(&mut self, rows: Vec<FlowRow>, requests: Vec<RequestRow>) -> Result<()> {
         let mut said = Said::default();
         if self.chosen.shows_said() {
             for row in requests {
                 said.add(row.flow.seen.flow.id, row.request);
             }
         }
-        for mut row in rows {
-            self.settle(&mut row, joiner);
+        for row in rows {
             if self.is_shown(&row) {
                 let said = said.take(row.seen.flow.id);
                 self.chosen.offer_flow(&row, said)?;
@@ -127,20 +143,14 @@ impl Named {
         Ok(())
     }
 
-    fn print_requests(&mut self, mut requests: Vec<RequestRow>, joiner: &mut Joiner) -> Result<()> {
+    fn print_requests(&mut self, mut requests: Vec<RequestRow>) -> Result<()> {
         requests.sort_by_key(|row| (row.request.ts, row.flow.seen.flow.id));
-        for mut row in requests {
-            self.settle(&mut row.flow, joiner);
+        for row in requests {
             if self.is_shown(&row.flow) {
                 self.chosen.offer_request(&row)?;
             }
         }
         Ok(())
-    }
-
-    fn settle(&self, row: &mut FlowRow, joiner: &mut Joiner) {
-        joiner.settle(row, &self.snapshot, Finality::Final);
-        joiner.judge(row, &Known { snapshot: &self.snapshot, policies: &self.policies }, Finality::Final);
     }
 
     fn is_shown(&self, row: &FlowRow) -> bool {

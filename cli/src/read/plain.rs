@@ -85,7 +85,7 @@ impl FlowSink for Plain {
         let row = self.row(flow);
         self.resolved.learn(&row.seen, &request);
         if is_shown {
-            self.failed = self.chosen.offer_request(&RequestRow { flow: row, request }).err();
+            self.failed = self.chosen.offer_request(&RequestRow::alone(row, request)).err();
         } else {
             self.say(row.seen.flow.id, request);
         }

@@ -34,7 +34,7 @@ impl Pending {
             ..FlowRow::alone(seen.clone())
         };
         let (started, rows) = batch.flows.iter().map(row).partition(|row| row.seen.flow.report == Report::Start);
-        let request = |seen: &AttributedRequest| RequestRow { flow: row(&seen.flow), request: seen.request.clone() };
+        let request = |seen: &AttributedRequest| RequestRow::alone(row(&seen.flow), seen.request.clone());
         let requests = batch.requests.iter().map(request).collect();
         Self { position, arrived_ns, rows, started, requests, losses: losses(batch), coverage: coverage(batch) }
     }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod attribute;
+pub mod gateways;
 mod history;
 pub mod join;
 mod known;
@@ -15,6 +16,7 @@ mod owners;
 pub mod policy;
 mod resolved;
 pub mod route;
+pub mod routing;
 mod snapshot;
 mod timeline;
 

@@ -36,8 +36,8 @@ pub use endpoint_slice::{AddressType, Conditions, EndpointSlice, ObjectReference
 pub use field::Address;
 pub use foreign_policy::{ForeignPolicy, ForeignSubject};
 pub use gateway::{
-    AllowedKind, AllowedNamespaces, AllowedRoutes, Gateway, GatewayClass, GatewayClassSpec, GatewaySpec, Listener,
-    ListenerTls, SecretRef,
+    AllowedKind, AllowedNamespaces, AllowedRoutes, Gateway, GatewayAddress, GatewayClass, GatewayClassSpec,
+    GatewaySpec, GatewayStatus, Listener, ListenerTls, SecretRef,
 };
 pub use grpc_route::{GrpcMatch, GrpcMethodMatch, GrpcRoute, GrpcRouteSpec, GrpcRule};
 pub use http_route::{HttpMatch, HttpPathMatch, HttpRoute, HttpRouteSpec, HttpRule, ValueMatch};

@@ -12,10 +12,13 @@ mod forward;
 mod gateway;
 mod host;
 mod ingress;
+mod listed;
 mod path;
 mod pattern;
 mod percent;
 mod request;
+mod undone;
+mod watched;
 
 use std::sync::Arc;
 
@@ -28,8 +31,11 @@ pub use backend::{Backend, BackendPort};
 pub use filters::Mirrored;
 pub use finding::{Check, Finding, Severity};
 pub use forward::{Forwarded, Location, canonical};
+pub use listed::Listed;
 pub use path::PathType;
 pub use request::{RouteRequest, Scheme};
+pub use undone::{AtBackend, Fit, Undo};
+pub use watched::Watched;
 
 use finding::Findings;
 use gateway::Gateways;

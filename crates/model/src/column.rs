@@ -72,6 +72,8 @@ pub enum ColumnGroup {
     Nat,
     /// Which Service.
     Service,
+    /// Which Ingress or Gateway rule.
+    Route,
     /// What happened.
     Policy,
     /// What is missing.
@@ -95,6 +97,7 @@ impl ColumnGroup {
             Self::Endpoints => "endpoints",
             Self::Nat => "nat",
             Self::Service => "service",
+            Self::Route => "route",
             Self::Policy => "policy",
             Self::Loss => "loss",
             Self::Coverage => "coverage",

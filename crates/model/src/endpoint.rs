@@ -108,6 +108,8 @@ pub enum ServiceMethod {
     ExternalIp,
     /// Another leg of the same connection showed it.
     Join,
+    /// A gateway dialled the pod, and the rule that it followed leads to this one of the Services that have the pod.
+    Route,
     /// The opener's pod had resolved the Service's name to the address that it dialled.
     Dns,
     /// Inferred: the pod and port are endpoints of exactly one Service.
@@ -116,7 +118,7 @@ pub enum ServiceMethod {
 
 names!(ServiceMethod {
     ClusterIp = "cluster-ip", NodePort = "node-port", LoadBalancer = "load-balancer", ExternalIp = "external-ip",
-    Join = "join", Dns = "dns", EndpointSlice = "endpoint-slice",
+    Join = "join", Route = "route", Dns = "dns", EndpointSlice = "endpoint-slice",
 });
 
 /// A Service and its port.

@@ -16,6 +16,7 @@ mod judgement;
 mod net;
 mod policy;
 mod request;
+mod routed;
 mod row;
 pub mod tables;
 mod time;
@@ -32,8 +33,10 @@ pub use judgement::{Audit, Cause, Evidence, Judgement, SideJudgement};
 pub use net::{Icmp, Protocol, TcpFlags, Tunnel, TunnelKind, Tuple};
 pub use policy::{Reason, Tier, Verdict};
 pub use request::{
-    Dns, DnsKind, Exchange, Http, HttpVersion, L7, Request, Tls, TlsKind, TlsVersion, parse_qtype, qtype_name,
+    Dns, DnsKind, Exchange, Http, HttpMarks, HttpVersion, L7, Request, Tls, TlsKind, TlsVersion, parse_qtype,
+    qtype_name,
 };
+pub use routed::{Front, FrontMethod, RouteLeg, RouteMethod, RouteService, Routed, RulePlace, Split};
 pub use row::{ConnectionId, FlowRow, Nat};
 pub use time::{ParseTimeError, Timestamp, parse_duration_ns};
 pub use value::Value;

@@ -1,6 +1,6 @@
 //! Requests: one exchange above the transport layer, as one flow carried it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::Timestamp;
 use crate::flow::names;
@@ -231,6 +231,41 @@ pub struct Http {
     pub upgrade: Option<Box<str>>,
     /// The value of `X-Request-Id`, else of `traceparent`.
     pub request_id: Option<Box<str>>,
+    /// What tells the request that a proxy made for this one, or this one for; `None` = nothing does.
+    pub marks: Option<Box<HttpMarks>>,
+}
+
+/// What proxies pass on of a request, for joining its two legs. Not stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HttpMarks {
+    /// The trace id of `traceparent` (W3C Trace Context, 3.2.2.3).
+    pub trace: Option<u128>,
+    /// The last address of `X-Forwarded-For`, which is the one that the last proxy added, and its port where it names one.
+    pub forwarded_for: Option<(IpAddr, Option<u16>)>,
+}
+
+impl HttpMarks {
+    /// Adds what a value of `traceparent` says: version, trace id and parent id in hexadecimal digits, joined by `-`.
+    pub fn set_trace(marks: &mut Option<Box<Self>>, value: &[u8]) {
+        let digits = value.get(3..35).filter(|_| value.get(2) == Some(&b'-') && value.get(35) == Some(&b'-'));
+        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let trace = digits.and_then(|digits| u128::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        if let Some(trace) = trace.filter(|trace| *trace != 0) {
+            marks.get_or_insert_default().trace = Some(trace);
+        }
+    }
+
+    /// Adds what a value of `X-Forwarded-For` says last.
+    pub fn set_forwarded_for(marks: &mut Option<Box<Self>>, value: &[u8]) {
+        let last = value.rsplit(|byte| *byte == b',').next().and_then(|last| std::str::from_utf8(last).ok());
+        let Some(last) = last.map(str::trim) else { return };
+        let bare = last.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(last);
+        let alone = bare.parse::<IpAddr>().ok().map(|ip| (ip.to_canonical(), None));
+        let both = || last.parse::<SocketAddr>().ok().map(|peer| (peer.ip().to_canonical(), Some(peer.port())));
+        if let Some(peer) = alone.or_else(both) {
+            marks.get_or_insert_default().forwarded_for = Some(peer);
+        }
+    }
 }
 
 /// A version of HTTP.
@@ -316,6 +351,30 @@ mod tests {
         assert_eq!([http(false), http(true)], [L7::Http, L7::Grpc]);
         let tls = |kind| Exchange::Tls(Tls { kind, ..Tls::default() }).l7();
         assert_eq!([tls(TlsKind::Tls), tls(TlsKind::Dtls), tls(TlsKind::Quic)], [L7::Tls, L7::Dtls, L7::Quic]);
+    }
+
+    #[test]
+    fn the_last_address_and_the_trace_are_what_proxies_pass_on() {
+        let marks = |trace: &str, forwarded: &str| {
+            let mut marks = None;
+            HttpMarks::set_trace(&mut marks, trace.as_bytes());
+            HttpMarks::set_forwarded_for(&mut marks, forwarded.as_bytes());
+            marks.map_or((None, None), |marks| (marks.trace, marks.forwarded_for))
+        };
+        let ip = |text: &str| text.parse().expect("an address");
+        assert_eq!(marks("", "1.2.3.4, 10.0.0.7"), (None, Some((ip("10.0.0.7"), None))));
+        assert_eq!(marks("", "10.0.0.7:81").1, Some((ip("10.0.0.7"), Some(81))));
+        assert_eq!(marks("", "[fd00::1]").1, Some((ip("fd00::1"), None)));
+        assert_eq!(marks("", "[fd00::1]:81").1, Some((ip("fd00::1"), Some(81))));
+        assert_eq!(marks("", "fd00::1").1, Some((ip("fd00::1"), None)));
+        assert_eq!(marks("", "unknown"), (None, None));
+        assert_eq!(
+            marks("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "").0,
+            Some(0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c)
+        );
+        assert_eq!(marks("00-00000000000000000000000000000000-b7ad6b7169203331-01", "").0, None);
+        assert_eq!(marks("00-0af7651916cd43dd8448eb211c80319g-b7ad6b7169203331-01", "").0, None);
+        assert_eq!(marks("00-0af7", "").0, None);
     }
 
     #[test]

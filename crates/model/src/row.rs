@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::flow::names;
-use crate::{AttributedFlow, Audit, Cause, Judgement, RunId};
+use crate::{AttributedFlow, Audit, Cause, Judgement, Routed, RunId};
 
 /// A connection's number: the same at every tap that sees it. 63 bits of hash; see `weir_cluster::join`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +59,9 @@ pub struct FlowRow {
     pub audit: Option<Audit>,
     /// Why the connection failed; `None` = it did not, or nothing says.
     pub cause: Option<Cause>,
+    /// The Ingress or Gateway rule that it met; of a flow the one that all its requests met. `None` = it met no gateway,
+    /// different ones, or it is not known.
+    pub route: Option<Arc<Routed>>,
 }
 
 impl FlowRow {
@@ -77,6 +80,7 @@ impl FlowRow {
             judgement: None,
             audit: None,
             cause: None,
+            route: None,
         }
     }
 }

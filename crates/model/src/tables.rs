@@ -17,7 +17,7 @@ pub use latency::{Histogram, LATENCY, LatencyRow, Measure};
 pub use losses::{LOSSES, LossRow};
 pub use party::OfFlow;
 #[doc(hidden)]
-pub use party::{used, words};
+pub use party::{names, place, routed, sent_to, used, words};
 pub use requests::{REQUESTS, RequestRow};
 #[doc(hidden)]
 pub use requests::{http, texts, tls};

@@ -52,6 +52,7 @@ const TABLE: &[Kind] = &[
     optional("gateway.networking.k8s.io/v1", "Gateway", "gateways"),
     optional("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
     optional("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes"),
+    optional("gateway.networking.k8s.io/v1alpha2", "TLSRoute", "tlsroutes"),
     optional("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", "referencegrants"),
 ];
 

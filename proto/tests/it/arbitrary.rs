@@ -10,10 +10,11 @@ use proptest::sample::{Index, select};
 use weir_model::tables::RequestRow;
 use weir_model::{
     AttributedFlow, AttributedRequest, Audit, Batch, Cause, ConnectionId, Counters, Coverage, Dns, DnsKind, EndReason,
-    Endpoint, EndpointKind, Evidence, Exchange, Flow, FlowId, FlowRow, Http, HttpVersion, Icmp, InitiatorBy, Judgement,
-    Leg, Loss, LossStage, Nat, Outcome, PerDirection, PodRef, Protocol, Reason, Report, Request, RunId, Service,
-    ServiceMethod, ServiceRef, ServiceType, SideJudgement, Tap, TapRole, Tcp, TcpFlags, TcpState, Tier, Timestamp, Tls,
-    TlsKind, TlsVersion, Tunnel, TunnelKind, Tuple, Verdict,
+    Endpoint, EndpointKind, Evidence, Exchange, Flow, FlowId, FlowRow, Http, HttpMarks, HttpVersion, Icmp, InitiatorBy,
+    Judgement, Leg, Loss, LossStage, Nat, Outcome, PerDirection, PodRef, Protocol, Reason, Report, Request, RouteLeg,
+    RouteMethod, RouteService, Routed, RulePlace, RunId, Service, ServiceMethod, ServiceRef, ServiceType,
+    SideJudgement, Tap, TapRole, Tcp, TcpFlags, TcpState, Tier, Timestamp, Tls, TlsKind, TlsVersion, Tunnel,
+    TunnelKind, Tuple, Verdict,
 };
 
 /// The most flows of a batch, so that it has no more than 16 names: each flow has up to 4.
@@ -43,7 +44,7 @@ fn carried(flows: &[AttributedFlow], requests: Vec<(Index, Request)>) -> Vec<Att
 
 /// Parts are boxed: by value, their strategies and trees are more than the stack of a test holds.
 pub(crate) fn request_row() -> impl Strategy<Value = RequestRow> {
-    (row().boxed(), request().boxed()).prop_map(|(flow, request)| RequestRow { flow, request }).boxed()
+    (row().boxed(), request().boxed()).prop_map(|(flow, request)| RequestRow::alone(flow, request)).boxed()
 }
 
 fn request() -> impl Strategy<Value = Request> {
@@ -83,16 +84,27 @@ fn dns() -> impl Strategy<Value = Dns> {
 fn http() -> impl Strategy<Value = Http> {
     let words = (said(), said(), said(), said(), said());
     let codes = (option::of(any::<u16>()), option::of(any::<u32>()));
-    (select(HttpVersion::ALL), any::<bool>(), words, codes).prop_map(|(version, is_grpc, words, codes)| Http {
-        version,
-        is_grpc,
-        method: words.0,
-        host: words.1,
-        path: words.2,
-        status: codes.0,
-        grpc_status: codes.1,
-        upgrade: words.3,
-        request_id: words.4,
+    (select(HttpVersion::ALL), any::<bool>(), words, codes, marks()).prop_map(
+        |(version, is_grpc, words, codes, marks)| Http {
+            version,
+            is_grpc,
+            method: words.0,
+            host: words.1,
+            path: words.2,
+            status: codes.0,
+            grpc_status: codes.1,
+            upgrade: words.3,
+            request_id: words.4,
+            marks,
+        },
+    )
+}
+
+fn marks() -> impl Strategy<Value = Option<Box<HttpMarks>>> {
+    let forwarded_for = option::of((ip(), option::of(any::<u16>())));
+    (option::of(any::<u128>()), forwarded_for).prop_map(|(trace, forwarded_for)| {
+        let marks = HttpMarks { trace, forwarded_for };
+        Some(marks).filter(|marks| *marks != HttpMarks::default()).map(Box::new)
     })
 }
 
@@ -129,6 +141,36 @@ fn judgement() -> impl Strategy<Value = Arc<Judgement>> {
 }
 
 pub(crate) fn row() -> impl Strategy<Value = FlowRow> {
+    (unrouted(), option::of(routed())).prop_map(|(row, route)| FlowRow { route: route.map(Arc::new), ..row })
+}
+
+fn routed() -> impl Strategy<Value = Routed> {
+    let kind = select(vec!["Ingress", "HTTPRoute", "GRPCRoute", "TLSRoute"]);
+    let number = || option::of(0..=u32::MAX >> 1);
+    let place = (kind, name(), name(), number(), number())
+        .prop_map(|(kind, namespace, name, rule, matched)| RulePlace { kind, namespace, name, rule, matched });
+    let service =
+        (name(), name(), option::of(name())).prop_map(|(namespace, name, port)| RouteService { namespace, name, port });
+    let how = (select(RouteLeg::ALL), option::of(select(RouteMethod::ALL)), option::of(Just("no-host")));
+    let path = (option::of(name()), option::of(name()), option::of(Just("Prefix")));
+    let lists = (vec(name(), 0..3), vec(Just("no-class"), 0..3));
+    (how, option::of(place), path, lists, option::of(service)).boxed().prop_map(
+        |((leg, method, reason), place, (host, path, path_type), (candidates, flags), service)| Routed {
+            leg,
+            place,
+            host,
+            path,
+            path_type,
+            method,
+            reason,
+            candidates,
+            flags,
+            service,
+        },
+    )
+}
+
+fn unrouted() -> impl Strategy<Value = FlowRow> {
     let joined = (option::of(any::<u64>()), option::of(any::<bool>()), option::of(select(Nat::ALL)));
     let behind = (option::of((ip(), any::<u16>())), option::of((ip(), any::<u16>())));
     let said = (option::of(judgement()), option::of(select(Audit::ALL)), option::of(select(Cause::ALL)));
@@ -146,6 +188,7 @@ pub(crate) fn row() -> impl Strategy<Value = FlowRow> {
             judgement,
             audit,
             cause,
+            route: None,
         },
     )
 }

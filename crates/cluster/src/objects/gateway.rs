@@ -35,6 +35,25 @@ pub struct Gateway {
     /// The specification.
     #[serde(default, deserialize_with = "field::nullable")]
     pub spec: GatewaySpec,
+    /// The status.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub status: GatewayStatus,
+}
+
+/// `status` of a Gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct GatewayStatus {
+    /// Where it is reached.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub addresses: Vec<GatewayAddress>,
+}
+
+/// An address of a Gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct GatewayAddress {
+    /// An IP address or a host name.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub value: Arc<str>,
 }
 
 /// `spec` of a Gateway.

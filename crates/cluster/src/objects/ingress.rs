@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::field;
 use super::meta::ObjectMeta;
+use super::service::ServiceStatus;
 
 /// An Ingress.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -15,6 +16,9 @@ pub struct Ingress {
     /// The specification.
     #[serde(default, deserialize_with = "field::nullable")]
     pub spec: IngressSpec,
+    /// Where its controller is reached; written like that of a Service.
+    #[serde(default, deserialize_with = "field::nullable")]
+    pub status: ServiceStatus,
 }
 
 /// `spec` of an Ingress.

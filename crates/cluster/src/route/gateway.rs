@@ -7,9 +7,11 @@ mod compile;
 mod conditions;
 mod grants;
 mod hosts;
+mod listed;
 mod listener;
 mod rules;
 mod source;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

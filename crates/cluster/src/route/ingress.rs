@@ -6,6 +6,7 @@
 mod class;
 mod compile;
 mod hosts;
+mod listed;
 
 use std::sync::Arc;
 

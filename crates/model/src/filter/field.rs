@@ -29,6 +29,8 @@ pub(super) enum Word {
     Service,
     Policy,
     Dns,
+    Ingress,
+    Route,
 }
 
 /// A side of a connection.
@@ -38,7 +40,7 @@ pub(super) enum Side {
     Dst,
 }
 
-const NAMES: [(&str, Field); 29] = {
+const NAMES: [(&str, Field); 31] = {
     const BOTH: &[Side] = &[Side::Src, Side::Dst];
     const FROM: &[Side] = &[Side::Src];
     const TO: &[Side] = &[Side::Dst];
@@ -52,6 +54,9 @@ const NAMES: [(&str, Field); 29] = {
         ("service", Field::Word(Word::Service, BOTH)),
         ("policy", Field::Word(Word::Policy, BOTH)),
         ("dns", Field::Word(Word::Dns, BOTH)),
+        // A rule is of the connection, not of a side of it.
+        ("ingress", Field::Word(Word::Ingress, TO)),
+        ("route", Field::Word(Word::Route, TO)),
         ("from.pod", Field::Word(Word::Pod, FROM)),
         ("from.namespace", Field::Word(Word::Namespace, FROM)),
         ("from.workload", Field::Word(Word::Workload, FROM)),
@@ -135,6 +140,17 @@ impl Word {
             Self::Workload => {
                 let columns = [endpoint.workload_kind, endpoint.namespace, endpoint.workload];
                 let expected = "a workload: name, namespace/name or Kind/namespace/name";
+                Ok((text.to_owned(), path(&columns, text, expected)?))
+            }
+            Self::Ingress => {
+                let columns = [column("route_namespace"), column("route_name")];
+                let kind = Test::Column(column("route_kind"), Check::Text("Ingress".to_owned()));
+                let test = path(&columns, text, "an Ingress: name or namespace/name")?;
+                Ok((text.to_owned(), Test::All(vec![kind, test])))
+            }
+            Self::Route => {
+                let columns = [column("route_kind"), column("route_namespace"), column("route_name")];
+                let expected = "a route or an Ingress: name, namespace/name or Kind/namespace/name";
                 Ok((text.to_owned(), path(&columns, text, expected)?))
             }
             Self::Policy => {

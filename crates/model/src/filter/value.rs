@@ -10,8 +10,9 @@ use super::clause::Operator;
 use super::columns::ColumnId;
 use crate::tables::Measure;
 use crate::{
-    Audit, Cause, ColumnType, EndReason, EndpointKind, Evidence, HttpVersion, InitiatorBy, L7, Leg, Nat, Outcome,
-    Protocol, Reason, ServiceMethod, ServiceType, TcpState, Tier, Timestamp, TunnelKind, Verdict,
+    Audit, Cause, ColumnType, EndReason, EndpointKind, Evidence, FrontMethod, HttpVersion, InitiatorBy, L7, Leg, Nat,
+    Outcome, Protocol, Reason, RouteLeg, RouteMethod, ServiceMethod, ServiceType, TcpState, Tier, Timestamp,
+    TunnelKind, Verdict,
 };
 
 /// The value in its normal form and the check for a column; else what was expected.
@@ -100,6 +101,9 @@ fn vocabulary(column: &str) -> Option<Vec<&'static str>> {
         "evidence" => words!(Evidence),
         "cause" => words!(Cause),
         "audit" => words!(Audit),
+        "route_leg" => words!(RouteLeg),
+        "route_method" => words!(RouteMethod),
+        "front_method" => words!(FrontMethod),
         "l7" => words!(L7),
         "http_version" => words!(HttpVersion),
         "measure" => words!(Measure),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::{FlowRow, ServiceRef, Value};
+use crate::{FlowRow, RouteService, Routed, RulePlace, ServiceRef, Value};
 
 /// A row that belongs to a flow.
 pub trait OfFlow {
@@ -31,7 +31,41 @@ macro_rules! party_columns {
             |r| r.flow_row().backend.map(|b| b.0).into();
         backend_port: Int32, Nat, "The backend's port after DNAT. Null as backend_ip.",
             |r| r.flow_row().backend.map(|b| b.1).into();
-    ] [$($after)*] } };
+    ] [
+        route_leg: Text, Route, "Side of a gateway (Ingress controller, proxy of a Gateway): front (client to gateway), back (gateway to backend). Null = no gateway's, or nothing that rules are about was heard.",
+            |r| $crate::tables::routed(r.flow_row()).map(|route| route.leg.name()).into();
+        route_kind: Text, Route, "Kind of the object whose rule was met: Ingress, HTTPRoute, GRPCRoute, TLSRoute. Null = no rule was, or there is no telling which (see route_candidates); of a flow also where its requests met different ones.",
+            |r| $crate::tables::place(r.flow_row()).map(|place| place.kind).into();
+        route_namespace: Text, Route, "Namespace of that object. Null as route_kind.",
+            |r| $crate::tables::place(r.flow_row()).map(|place| &place.namespace).into();
+        route_name: Text, Route, "Name of that object. Null as route_kind.",
+            |r| $crate::tables::place(r.flow_row()).map(|place| &place.name).into();
+        route_rule: Int32, Route, "Place of the rule in the object, from 0. Null = the default backend, not known which, or as route_kind.",
+            |r| $crate::tables::place(r.flow_row()).and_then(|place| place.rule).into();
+        route_match: Int32, Route, "Place of the path (Ingress) or match in the rule, from 0. Null = the rule has none, not known which, or as route_kind.",
+            |r| $crate::tables::place(r.flow_row()).and_then(|place| place.matched).into();
+        route_host: Text, Route, "Host as the rule names it. Null = it is for every host, or as route_kind.",
+            |r| $crate::tables::routed(r.flow_row()).and_then(|route| route.host.as_ref()).into();
+        route_path: Text, Route, "Path, or regular expression for it, as the rule names it. Null = the rule names none, not known which (TLS, --l7 names), or as route_kind.",
+            |r| $crate::tables::routed(r.flow_row()).and_then(|route| route.path.as_ref()).into();
+        route_path_type: Text, Route, "How the rule compares its path: Exact, Prefix (Ingress), PathPrefix (routes), ImplementationSpecific, RegularExpression. Null as route_path.",
+            |r| $crate::tables::routed(r.flow_row()).and_then(|route| route.path_type).into();
+        route_method: Text, Route, "How the rule is known: request (by host, path and method), host (its path is not known), sni (by the name in the TLS client hello; its path is not known), rewrite (by host and path at the backend, a rewrite undone), backend (only this rule leads there), join (by the request's other leg). Null as route_kind.",
+            |r| $crate::tables::routed(r.flow_row()).and_then(|route| route.method).map(|m| m.name()).into();
+        route_reason: Text, Route, "Why no rule, or no backend of the rule, serves it: no-host, no-rule, invalid-host, no-listener, no-backend, missing-backend, refused-reference, ... Null = a rule and a backend do, or it is not known.",
+            |r| $crate::tables::routed(r.flow_row()).and_then(|route| route.reason).into();
+        route_candidates: TextList, Route, "Rules that it may have met, kind/namespace/name/rule/match, where there is no telling which; the first 16. Null = none.",
+            |r| $crate::tables::routed(r.flow_row()).map_or($crate::Value::Null, |route| $crate::tables::words(&route.candidates));
+        route_flags: TextList, Route, "Where controllers are known to answer otherwise than the specification, as weir route eval names it. Null = none.",
+            |r| $crate::tables::routed(r.flow_row()).map_or($crate::Value::Null, |route| $crate::tables::names(&route.flags));
+        route_service_namespace: Text, Route, "Namespace of the Service that the rule sends to. Null = none, one of several, or as route_kind.",
+            |r| $crate::tables::sent_to(r.flow_row()).map(|service| &service.namespace).into();
+        route_service_name: Text, Route, "Name of that Service. Null as route_service_namespace.",
+            |r| $crate::tables::sent_to(r.flow_row()).map(|service| &service.name).into();
+        route_service_port: Text, Route, "Its port as the rule names it, number or name. Null as route_service_namespace.",
+            |r| $crate::tables::sent_to(r.flow_row()).and_then(|service| service.port.as_ref()).into();
+        $($after)*
+    ] } };
 }
 
 /// Calls `$with! { before, who talked, middle, through what, after }`.
@@ -85,7 +119,7 @@ macro_rules! edge_columns {
             |r| $crate::tables::used(r.flow_row()).map(|s| s.service_type.name()).into();
         service_port_name: Text, Service, "Name of the Service port. Null = unnamed, or as service_namespace.",
             |r| $crate::tables::used(r.flow_row()).and_then(|s| s.port_name.as_ref()).into();
-        service_method: Text, Service, "How the Service was found, surest first: cluster-ip, node-port, load-balancer, external-ip (this tap saw its address), join (another leg did), dns (the opener's pod had resolved the Service's name to the address it dialled), endpoint-slice (inferred: the only one with this endpoint). Null as service_namespace.",
+        service_method: Text, Service, "How the Service was found, surest first: cluster-ip, node-port, load-balancer, external-ip (this tap saw its address), join (another leg did), route (a gateway's rule leads there), dns (the opener's pod had resolved the Service's name to the address it dialled), endpoint-slice (inferred: the only one with this endpoint). Null as service_namespace.",
             |r| r.flow_row().seen.service.as_ref().and_then(|s| s.method).map(|m| m.name()).into();
         service_candidates: TextList, Service, "Services it may have been, namespace/name, where there is no telling which, or whether any. Null = none.",
             |r| r.flow_row().seen.service.as_ref().map_or($crate::Value::Null, |s| $crate::tables::words(&s.candidates));
@@ -107,4 +141,27 @@ pub fn words(words: &[Arc<str>]) -> Value<'_> {
 #[doc(hidden)]
 pub fn used(row: &FlowRow) -> Option<&ServiceRef> {
     row.seen.service.as_ref().and_then(|service| service.used.as_ref())
+}
+
+#[doc(hidden)]
+pub fn names(names: &[&'static str]) -> Value<'static> {
+    if names.is_empty() {
+        return Value::Null;
+    }
+    Value::TextList(names.iter().map(|name| Cow::Borrowed(*name)).collect())
+}
+
+#[doc(hidden)]
+pub fn routed(row: &FlowRow) -> Option<&Routed> {
+    row.route.as_deref()
+}
+
+#[doc(hidden)]
+pub fn place(row: &FlowRow) -> Option<&RulePlace> {
+    row.route.as_ref().and_then(|route| route.place.as_ref())
+}
+
+#[doc(hidden)]
+pub fn sent_to(row: &FlowRow) -> Option<&RouteService> {
+    row.route.as_ref().and_then(|route| route.service.as_ref())
 }

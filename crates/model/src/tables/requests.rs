@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::party::OfFlow;
-use crate::{FlowRow, Http, Request, Tls, Value};
+use crate::{FlowRow, Front, Http, Request, Split, Tls, Value};
 
 /// One row of `requests`.
 #[derive(Clone, Debug)]
@@ -12,6 +12,17 @@ pub struct RequestRow {
     pub flow: FlowRow,
     /// The exchange.
     pub request: Request,
+    /// The user's request that this one was made for, at a gateway.
+    pub front: Option<Front>,
+    /// Where the time of a user's request at a gateway went.
+    pub split: Option<Split>,
+}
+
+impl RequestRow {
+    /// A request alone, before its other leg at a gateway is known.
+    pub const fn alone(flow: FlowRow, request: Request) -> Self {
+        Self { flow, request, front: None, split: None }
+    }
 }
 
 impl OfFlow for RequestRow {
@@ -76,6 +87,18 @@ macro_rules! request_columns {
             |r| $crate::tables::http(r, |http| http.upgrade.as_deref());
         request_id: Text, Request, "Value of X-Request-Id, else of traceparent. Null = not HTTP, or none sent.",
             |r| $crate::tables::http(r, |http| http.request_id.as_deref());
+        front_request_id: Text, Request, "On the back leg of a gateway: id of the user's request that this one was made for, as either leg carries it. A row where it or front_connection_id is set is no further request of a user. Null = not joined, or neither leg carries an id.",
+            |r| r.front.as_ref().and_then(|front| front.request_id.as_deref()).into();
+        front_connection_id: Int64, Request, "Number of that request's connection to the gateway. Null = not joined.",
+            |r| r.front.as_ref().and_then(|front| front.connection).map(|c| c.0).into();
+        front_ts: Time, Request, "First byte of that request; of its connection's client hello where it came in TLS. Null = not joined.",
+            |r| r.front.as_ref().map(|front| front.ts).into();
+        front_method: Text, Request, "How it was found: request-id (both legs carry it), traceparent (both carry its trace), forwarded-for (X-Forwarded-For names the client of the only request or TLS connection that can be meant), only-one (only one TLS connection can be meant). Null = not joined.",
+            |r| r.front.as_ref().map(|front| front.method.name()).into();
+        gateway_us: Int64, Request, "On the front leg of a gateway: microseconds of latency_us that were not spent in backends. Null = not joined with the back leg, or no whole answer was seen.",
+            |r| r.split.map(|split| split.gateway_us).into();
+        backend_us: Int64, Request, "On the front leg of a gateway: microseconds from its requests to backends to the ends of their answers, all tries together. Null as gateway_us.",
+            |r| r.split.map(|split| split.backend_us).into();
         qname: Text, Request, "Name of the first DNS question, lower case, without the last point (. = the root). Null = not DNS, or the message asks nothing.",
             |r| r.request.exchange.dns().and_then(|dns| dns.qname.as_deref()).into();
         qtype: Text, Request, "Type of the first DNS question: A, AAAA, SRV, ..., else TYPE and its number. Null as qname.",

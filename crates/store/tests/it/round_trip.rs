@@ -6,8 +6,9 @@ use arrow::datatypes::{DataType, TimeUnit};
 use tempfile::TempDir;
 use weir_model::tables::{COVERAGE, CoverageRow, FLOWS};
 use weir_model::{
-    Coverage, EndReason, FlowRow, Icmp, Nat, PerDirection, PodRef, Protocol, Record, RunId, Service, ServiceMethod,
-    ServiceRef, ServiceType, TapRole, Tcp, TcpFlags, TcpState, Timestamp, Tunnel, TunnelKind, Value,
+    Coverage, EndReason, FlowRow, Icmp, Nat, PerDirection, PodRef, Protocol, Record, RouteLeg, RouteMethod,
+    RouteService, Routed, RulePlace, RunId, Service, ServiceMethod, ServiceRef, ServiceType, TapRole, Tcp, TcpFlags,
+    TcpState, Timestamp, Tunnel, TunnelKind, Value,
 };
 use weir_store::{Order, Rows};
 
@@ -58,6 +59,24 @@ fn full() -> FlowRow {
         }),
         method: Some(ServiceMethod::Join),
         candidates: vec!["shop/web".into()],
+    }));
+    row.route = Some(Arc::new(Routed {
+        leg: RouteLeg::Back,
+        place: Some(RulePlace {
+            kind: "Ingress",
+            namespace: "shop".into(),
+            name: "shop".into(),
+            rule: Some(0),
+            matched: Some(u32::MAX >> 1),
+        }),
+        host: Some("shop.example.test".into()),
+        path: Some("/cart".into()),
+        path_type: Some("Prefix"),
+        method: Some(RouteMethod::Request),
+        reason: Some("missing-backend"),
+        candidates: vec!["Ingress/shop/shop/0/0".into()],
+        flags: vec!["https-redirect", "no-class"],
+        service: Some(RouteService { namespace: "shop".into(), name: "cart".into(), port: Some("http".into()) }),
     }));
     row
 }

@@ -38,6 +38,10 @@ impl<T> Hosts<T> {
         exact.into_iter().chain(bases.filter_map(|base| self.wildcard.get(base))).chain(&self.any)
     }
 
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.exact.values().chain(self.wildcard.values()).chain(&self.any)
+    }
+
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.exact.values_mut().chain(self.wildcard.values_mut()).chain(&mut self.any)
     }

@@ -1,6 +1,6 @@
 //! Heads of messages: lines in, what of them is needed out.
 
-use weir_model::{Http, HttpVersion, Timestamp};
+use weir_model::{Http, HttpMarks, HttpVersion, Timestamp};
 
 use super::body::Body;
 use super::start::Parts;
@@ -22,6 +22,7 @@ pub(super) struct Head {
     is_grpc: bool,
     request_id: Option<Box<str>>,
     trace: Option<Box<str>>,
+    marks: Option<Box<HttpMarks>>,
 }
 
 #[derive(Debug)]
@@ -68,6 +69,7 @@ impl Head {
             is_grpc: false,
             request_id: None,
             trace: None,
+            marks: None,
         }
     }
 
@@ -78,10 +80,14 @@ impl Head {
         match name.len() {
             4 if is("Host") && self.host.is_none() => self.host = Some(text(without_user(value))),
             7 if is("Upgrade") => self.upgrade = Some(text(value).to_ascii_lowercase().into()),
-            11 if is("Traceparent") => self.trace = Some(text(value)),
+            11 if is("Traceparent") => {
+                self.trace = Some(text(value));
+                HttpMarks::set_trace(&mut self.marks, value);
+            }
             12 if is("Content-Type") => self.is_grpc = is_grpc(value),
             12 if is("X-Request-Id") => self.request_id = Some(text(value)),
             14 if is("Content-Length") && self.length.is_none() => self.length = number(value),
+            15 if is("X-Forwarded-For") => HttpMarks::set_forwarded_for(&mut self.marks, value),
             17 if is("Transfer-Encoding") => self.coding = Coding::read(value),
             _ => {}
         }
@@ -164,6 +170,7 @@ impl Head {
             host: host.filter(|host| !host.is_empty()),
             path,
             request_id: self.request_id.or(self.trace),
+            marks: self.marks,
             ..Http::default()
         };
         (OpenRequest { http, ..OpenRequest::default() }, kind)
@@ -190,7 +197,8 @@ impl Head {
             }
             Start::Response { .. } => 0,
         };
-        start + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
+        let marks = self.marks.as_ref().map_or(0, |_| size_of::<HttpMarks>());
+        start + marks + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::mem::size_of;
 
-use weir_model::{Exchange, Http, Timestamp};
+use weir_model::{Exchange, Http, HttpMarks, Timestamp};
 
 use super::head::{Head, Method};
 use crate::l7::exchanges::{Exchanges, OpenRequest, Times};
@@ -214,7 +214,8 @@ impl Pairs {
     pub(super) fn memory_bytes(&self) -> usize {
         let texts = |request: &OpenRequest| {
             let Http { method, host, path, upgrade, request_id, .. } = &request.http;
-            [method, host, path, upgrade, request_id].into_iter().flatten().map(|text| text.len()).sum::<usize>()
+            let texts = [method, host, path, upgrade, request_id].into_iter().flatten().map(|text| text.len());
+            texts.sum::<usize>() + request.http.marks.as_ref().map_or(0, |_| size_of::<HttpMarks>())
         };
         let open = self.waiting.iter().chain(&self.current).map(|waiting| &waiting.request).chain(&self.early);
         self.waiting.capacity() * size_of::<Waiting>()

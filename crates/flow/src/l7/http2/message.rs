@@ -1,5 +1,7 @@
 //! What a header block says: the fields that become part of an exchange, as text that may be kept.
 
+use weir_model::HttpMarks;
+
 use super::hpack::Name;
 use crate::l7::config::L7Config;
 use crate::l7::text::{target, text, without_user};
@@ -15,6 +17,7 @@ pub(super) struct Message {
     pub(super) protocol: Option<Box<str>>,
     pub(super) request_id: Option<Box<str>>,
     pub(super) trace_parent: Option<Box<str>>,
+    pub(super) marks: Option<Box<HttpMarks>>,
     pub(super) status: Option<u16>,
     pub(super) grpc_status: Option<u32>,
     pub(super) is_grpc: bool,
@@ -28,7 +31,14 @@ impl Message {
             Name::Method => &mut self.method,
             Name::Protocol => &mut self.protocol,
             Name::RequestId => &mut self.request_id,
-            Name::TraceParent => &mut self.trace_parent,
+            Name::TraceParent => {
+                if self.trace_parent.is_none() {
+                    HttpMarks::set_trace(&mut self.marks, value);
+                }
+                &mut self.trace_parent
+            }
+            // Of several the last one counts: proxies add behind.
+            Name::ForwardedFor => return HttpMarks::set_forwarded_for(&mut self.marks, value),
             Name::Path => return set(&mut self.path, || target(value, config)),
             Name::Authority if value.is_empty() => return,
             Name::Authority => return set(&mut self.authority, || text(without_user(value))),

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use weir_model::{Exchange, Http, HttpVersion, Timestamp};
+use weir_model::{Exchange, Http, HttpMarks, HttpVersion, Timestamp};
 
 use super::message::Message;
 use crate::l7::config::{L7Config, L7Level};
@@ -220,6 +220,7 @@ impl Stream {
         http.host = message.authority.or(message.host);
         http.is_grpc |= message.is_grpc;
         http.request_id = message.request_id.or(message.trace_parent).or(http.request_id.take());
+        http.marks = message.marks;
         self.protocol = message.protocol;
     }
 
@@ -238,6 +239,7 @@ impl Stream {
     fn text_bytes(&self) -> usize {
         let http = &self.open.http;
         let texts = [&http.method, &http.host, &http.path, &http.upgrade, &http.request_id, &self.protocol];
-        texts.into_iter().flatten().map(|text| text.len()).sum()
+        let marks = http.marks.as_ref().map_or(0, |_| size_of::<HttpMarks>());
+        marks + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
     }
 }
