@@ -34,6 +34,12 @@ pub(crate) enum Command {
     /// Say which Ingress or Gateway rule serves a request, and what is wrong with the rules
     #[command(subcommand)]
     Route(RouteCommand),
+    /// Count what met each rule of the gateways
+    #[command(subcommand)]
+    Top(TopCommand),
+    /// List what Weir knows of the cluster
+    #[command(subcommand)]
+    Get(GetCommand),
     /// Ask what the network policies of a folder of objects say, without a cluster
     Policy(PolicyArgs),
 }
@@ -163,6 +169,60 @@ pub(crate) struct RouteLintArgs {
     /// How findings look
     #[arg(short, long, value_enum, default_value_t = LineFormat::Text)]
     pub(crate) output: LineFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TopCommand {
+    /// Requests, errors, latencies and bytes of each Ingress and Gateway rule; a user's request counts once
+    Routes(TopRoutesArgs),
+}
+
+/// Latencies are the user's where the front is read; where it is TLS, the backend's.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TopRoutesArgs {
+    /// Folder with the cluster's objects (YAML or JSON), for rules that were never met; without it the collector's
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cluster: Option<PathBuf>,
+    /// Read this lake's folder instead of asking a collector
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lake: Option<PathBuf>,
+    /// From this time on: a span before now (10m), a time (2026-11-22T21:00:00Z), or seconds since 1970
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<TimeBound>,
+    /// Up to, not including, this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<TimeBound>,
+    /// How the answer looks; json = one object a line
+    #[arg(short, long, value_enum, default_value_t = StatusFormat::Text)]
+    pub(crate) output: StatusFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GetCommand {
+    /// Pods that are gateways (Ingress controllers, proxies of Gateways), and how that is known
+    Gateways(GatewayArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GatewayArgs {
+    /// Folder with the cluster's objects (YAML or JSON), instead of asking a collector
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cluster: Option<PathBuf>,
+    /// The pods behind this Service are gateways, too
+    #[arg(long, value_name = "NAMESPACE/SERVICE", value_parser = namespaced, requires = "cluster")]
+    pub(crate) gateway: Vec<String>,
+    /// How the answer looks; json = one object a line
+    #[arg(short, long, value_enum, default_value_t = StatusFormat::Text)]
+    pub(crate) output: StatusFormat,
+}
+
+/// A name in a namespace.
+fn namespaced(value: &str) -> Result<String, String> {
+    let parts = value.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty());
+    parts
+        .filter(|(_, name)| !name.contains('/'))
+        .map(|_| value.to_owned())
+        .ok_or_else(|| "expected namespace/name".to_owned())
 }
 
 /// The rules that are asked about.

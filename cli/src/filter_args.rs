@@ -14,7 +14,7 @@ const HEADING: &str = "Which flows and requests";
 /// A flag that compares one field of the filter language: flag, field, name of its value, help.
 type WordFlag = (&'static str, &'static str, &'static str, &'static str);
 
-const WORD_FLAGS: [WordFlag; 42] = [
+const WORD_FLAGS: [WordFlag; 44] = [
     ("pod", "pod", "POD", "Flows from or to this pod: name or namespace/name"),
     ("from-pod", "from.pod", "POD", "Flows that this pod opened"),
     ("to-pod", "to.pod", "POD", "Flows that were opened to this pod"),
@@ -59,6 +59,8 @@ const WORD_FLAGS: [WordFlag; 42] = [
     ),
     ("cause", "cause", "CAUSE", "Flows that failed for this: policy, no-endpoints, closed-port, server-silent, ..."),
     ("leg", "leg", "LEG", "Rows of this leg: client, server, transit"),
+    ("ingress", "ingress", "INGRESS", "Flows and requests that met a rule of this Ingress: name or namespace/name"),
+    ("route", "route", "ROUTE", "Flows and requests that met a rule of this Ingress or route: [[Kind/]namespace/]name"),
     ("http-method", "method", "METHOD", "Requests with this HTTP method"),
     ("http-host", "host", "HOST", "Requests for this HTTP host; * stands for any characters"),
     ("http-path", "path", "PATH", "Requests for this HTTP path; * stands for any characters"),
@@ -68,6 +70,9 @@ const WORD_FLAGS: [WordFlag; 42] = [
     ("dns-rcode", "rcode", "RCODE", "DNS queries answered with this code, a number or a range (3 = no such name)"),
     ("sni", "sni", "NAME", "TLS handshakes that ask for this server name; * stands for any characters"),
 ];
+
+/// Flags with a second, shorter name.
+const SHORT_NAMES: [(&str, &str); 2] = [("http-host", "host"), ("http-path", "path")];
 
 /// What `--l7` may say where a capture is read: how much of it.
 const LEVELS: [L7Level; 3] = L7Level::ALL;
@@ -192,7 +197,9 @@ fn protocol_or_level(value: &str) -> Result<String, String> {
 }
 
 fn repeatable(flag: &'static str, value_name: &'static str, help: &'static str) -> Arg {
-    Arg::new(flag).long(flag).value_name(value_name).help(help).action(ArgAction::Append).help_heading(HEADING)
+    let arg = Arg::new(flag).long(flag).value_name(value_name).help(help).action(ArgAction::Append);
+    let short = SHORT_NAMES.iter().find(|(long, _)| *long == flag).map(|(_, short)| *short);
+    arg.help_heading(HEADING).visible_aliases(short)
 }
 
 /// Rows of which table.
@@ -305,6 +312,7 @@ mod tests {
             ("--filter pod=", ["--filter <FILTER>", "at character 5"]),
             ("--since yesterday", ["--since <TIME>", "not a time: yesterday"]),
             ("--l7 htp", ["--l7 <PROTOCOL>", "dns, mdns"]),
+            ("--ingress a/b/c", ["--ingress <INGRESS>", "name or namespace/name"]),
             ("--http-status 6xx", ["--http-status <STATUS>", "a class such as 5xx"]),
             ("--first 1 --last 2", ["--first", "--last"]),
         ] {
@@ -327,6 +335,12 @@ mod tests {
         assert_eq!(rows("--l7 dns,http", false), Ok(Rows::Requests));
         assert!(rows("--outcome refused", true).is_err_and(|error| error.contains("outcome=refused")));
         assert!(rows("--outcome refused --sni x", false).is_err_and(|error| error.contains("neither")));
+    }
+
+    #[test]
+    fn rules_are_asked_for_by_name() {
+        assert_eq!(filter("--ingress shop/web --path /cart*"), "ingress=shop/web and path=/cart*");
+        assert_eq!(filter("--route HTTPRoute/shop/web --host a.com"), "route=HTTPRoute/shop/web and host=a.com");
     }
 
     #[test]

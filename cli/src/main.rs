@@ -3,6 +3,7 @@
 mod args;
 mod endpoint_text;
 mod filter_args;
+mod get;
 mod latency;
 mod observe;
 mod output;
@@ -14,6 +15,7 @@ mod route;
 mod server;
 mod sql;
 mod status;
+mod top;
 mod verdict_text;
 
 use std::process::ExitCode;
@@ -21,7 +23,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use weir_service::exit;
 
-use args::{Args, Command, RouteCommand};
+use args::{Args, Command, GetCommand, RouteCommand, TopCommand};
 
 fn main() -> ExitCode {
     exit::code(run(Args::parse()))
@@ -35,6 +37,8 @@ fn run(args: Args) -> anyhow::Result<()> {
         Command::Sql(sql) => runtime()?.block_on(sql::sql(&args.server, &sql)),
         Command::Route(RouteCommand::Eval(eval)) => route::eval(&eval),
         Command::Route(RouteCommand::Lint(lint)) => route::lint(&lint),
+        Command::Top(TopCommand::Routes(routes)) => runtime()?.block_on(top::routes(&args.server, &routes)),
+        Command::Get(GetCommand::Gateways(gateways)) => runtime()?.block_on(get::gateways(&args.server, &gateways)),
         Command::Policy(policy) => policy::policy(&policy),
         Command::Status(status) => runtime()?.block_on(status::status(&args.server, &status)),
     }

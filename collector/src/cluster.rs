@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use tokio::sync::watch;
 use tracing::info;
+use weir_cluster::gateways::GatewayOptions;
 use weir_cluster::objects::{Object, ObjectKey, ObjectKind};
 use weir_cluster::{History, Snapshot, SnapshotOptions, manifests};
 use weir_model::Timestamp;
@@ -34,19 +35,19 @@ const GROUP: usize = 256;
 impl Cluster {
     /// Follows the objects that `source` names. Manifests are read at once, and must be readable then; an API server may
     /// come later. Without a source nothing is ever known.
-    pub(crate) async fn follow(source: Option<&str>, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub(crate) async fn follow(source: Option<&str>, gateways: GatewayOptions, clock: Arc<dyn Clock>) -> Result<Self> {
         let place = source.map(str::parse::<Place>).transpose().map_err(|error| Usage(format!("cluster {error}")));
         let place = place.hint("write manifests:DIR, kube or kube:KUBECONFIG")?;
         let is_folder = matches!(place, Some(Place::Manifests(_)));
         let mut history = History::new(SnapshotOptions { partial: !is_folder, ..SnapshotOptions::default() });
         let (known, desk) = match &place {
-            Some(Place::Manifests(folder)) => load(folder, &mut history)?,
-            Some(Place::Kube(_)) | None => (Vec::new(), Desk::waiting()),
+            Some(Place::Manifests(folder)) => load(folder, gateways, &mut history)?,
+            Some(Place::Kube(_)) | None => (Vec::new(), Desk::waiting(gateways)),
         };
         let (newest, snapshots) = watch::channel(history.latest());
         let (changes, compiled) = compile(desk);
         let Some(place) = place else { return Ok(Self { snapshots, compiled, source: None }) };
-        let kinds = ObjectKind::ALL.iter().filter_map(|kind| Kind::find(kind.api_version(), kind.name())).collect();
+        let kinds = ObjectKind::ALL.iter().filter_map(|kind| watched(*kind)).collect();
         let readers = Readers { folder: read_folder, object: read_object };
         let feed = place.clone().follow(kinds, readers, known).await.context("following the cluster's objects")?;
         let knowledge = feed.knowledge.clone();
@@ -57,7 +58,7 @@ impl Cluster {
 }
 
 /// What a folder says at the start has always been so.
-fn load(folder: &Path, history: &mut History) -> Result<(Vec<(ObjectId, Object)>, Desk)> {
+fn load(folder: &Path, gateways: GatewayOptions, history: &mut History) -> Result<(Vec<(ObjectId, Object)>, Desk)> {
     let loaded =
         manifests::load(folder).with_context(|| format!("reading the cluster's objects from {}", folder.display()))?;
     for note in &loaded.notes {
@@ -67,7 +68,7 @@ fn load(folder: &Path, history: &mut History) -> Result<(Vec<(ObjectId, Object)>
         history.apply(object, Timestamp(i64::MIN));
     }
     info!(objects = loaded.objects.len(), "cluster known");
-    Ok((identified(&loaded), Desk::of_folder(&loaded.objects)))
+    Ok((identified(&loaded), Desk::of_folder(&loaded.objects, gateways)))
 }
 
 /// Takes changes in.
@@ -121,6 +122,11 @@ fn read_folder(folder: &Path) -> Found<Object> {
     manifests::load(folder).map(|loaded| identified(&loaded)).map_err(|error| error.to_string())
 }
 
+/// The kind as the API server is asked for it: of the versions that are read alike the one that is watched.
+fn watched(kind: ObjectKind) -> Option<Kind> {
+    kind.api_versions().iter().find_map(|api_version| Kind::find(api_version, kind.name()))
+}
+
 fn read_object(kind: Kind, json: &str) -> Result<Object, String> {
     let kind = ObjectKind::find(kind.api_version(), kind.name()).ok_or("not a kind that is kept")?;
     kind.read_json(json).map_err(|error| error.to_string())
@@ -128,7 +134,7 @@ fn read_object(kind: Kind, json: &str) -> Result<Object, String> {
 
 fn identified(loaded: &manifests::Loaded) -> Vec<(ObjectId, Object)> {
     let identified = |(key, object): (&ObjectKey, &Object)| {
-        let kind = Kind::find(key.kind.api_version(), key.kind.name())?;
+        let kind = watched(key.kind)?;
         let id = ObjectId { kind, namespace: Arc::clone(&key.namespace), name: Arc::clone(&key.name) };
         Some((id, object.clone()))
     };

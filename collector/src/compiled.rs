@@ -4,6 +4,8 @@
 //! Compiling takes up to a third of a second in a large cluster, so it has a blocking thread of its own: neither the task that
 //! takes changes in nor settling waits for it. The objects are kept here, those that something is compiled of.
 
+mod routes;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -11,21 +13,27 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 use weir_cluster::Timeline;
+use weir_cluster::gateways::GatewayOptions;
 use weir_cluster::objects::{Object, ObjectKey, ObjectKind, Objects, Pod};
 use weir_cluster::policy::{PolicyOptions, PolicySet};
+use weir_cluster::routing::Routing;
 use weir_model::Timestamp;
 
-/// Everything that is compiled. What else is to be judged as of a flow's start, such as routes, gets a timeline beside this
-/// one, a field of [`Desk`] that says whether it is out of date, and a line in [`Desk::compile`].
+use routes::{StaleRoutes, is_routed};
+
+/// Everything that is compiled. What else is to be judged as of a flow's start gets a timeline beside these, a field of
+/// [`Desk`] that says whether it is out of date, and a line in [`Desk::compile`].
 #[derive(Clone, Debug)]
 pub(crate) struct Compiled {
     /// What the policies say.
     pub(crate) policies: Timeline<PolicySet>,
+    /// Which rules gateways follow.
+    pub(crate) routes: Timeline<Routing>,
 }
 
 impl Default for Compiled {
     fn default() -> Self {
-        Self { policies: Timeline::new(VERSIONS) }
+        Self { policies: Timeline::new(VERSIONS), routes: Timeline::new(VERSIONS) }
     }
 }
 
@@ -64,6 +72,8 @@ pub(crate) struct Desk {
     /// Kinds that have not been told in full. Until it is empty nothing is compiled.
     awaited: BTreeSet<ObjectKind>,
     stale: Stale,
+    stale_routes: StaleRoutes,
+    gateways: GatewayOptions,
 }
 
 /// How far the newest version is out of date.
@@ -80,8 +90,8 @@ struct Stale {
 
 impl Desk {
     /// Objects that are known in full and have always been so.
-    pub(crate) fn of_folder(objects: &Objects) -> Self {
-        let mut desk = Self::default();
+    pub(crate) fn of_folder(objects: &Objects, gateways: GatewayOptions) -> Self {
+        let mut desk = Self { gateways, ..Self::default() };
         for (key, object) in objects.iter().filter(|(key, _)| is_compiled(key.kind)) {
             desk.put(key, object.clone(), Timestamp(i64::MIN));
         }
@@ -91,9 +101,10 @@ impl Desk {
     }
 
     /// Nothing is known yet.
-    pub(crate) fn waiting() -> Self {
+    pub(crate) fn waiting(gateways: GatewayOptions) -> Self {
         let policies = ObjectKind::ALL.iter().copied().filter(|kind| kind.is_policy());
-        Self { awaited: policies.chain(NEEDED).collect(), ..Self::default() }
+        let stale_routes = StaleRoutes::waiting();
+        Self { awaited: policies.chain(NEEDED).collect(), stale_routes, gateways, ..Self::default() }
     }
 
     /// What is compiled by now.
@@ -112,12 +123,14 @@ impl Desk {
             ObjectNews::Removed(key) => {
                 if self.objects.remove(&key).is_some() {
                     self.changed(&key, seen, true);
+                    self.stale_routes.changed(&key, seen);
                 }
             }
             ObjectNews::Complete(kind) => {
                 if self.awaited.remove(&kind) && self.awaited.is_empty() {
                     self.note(seen, true);
                 }
+                self.stale_routes.complete(kind, seen);
             }
         }
     }
@@ -125,6 +138,7 @@ impl Desk {
     fn put(&mut self, key: &ObjectKey, object: Object, seen: Timestamp) {
         let before = self.objects.insert(object);
         let Some(now) = self.objects.get(key) else { return };
+        self.stale_routes.put(key, before.as_ref(), now, seen);
         let (says_other, is_new) = match (&before, now) {
             (None, Object::Pod(_)) => (true, true),
             (Some(Object::Pod(before)), Object::Pod(now)) => {
@@ -151,7 +165,7 @@ impl Desk {
             self.stale.policies.push(key.clone());
             self.stale.is_other = true;
             self.stale.since.get_or_insert(seen);
-        } else {
+        } else if NEEDED.contains(&key.kind) {
             self.note(seen, is_other);
         }
     }
@@ -164,12 +178,21 @@ impl Desk {
 
     /// How long to wait for more changes before compiling; `None` = there is nothing to compile.
     fn rest(&self) -> Option<Duration> {
-        self.stale.since.filter(|_| self.awaited.is_empty())?;
-        let is_urgent = !self.stale.policies.is_empty() || self.compiled.policies.newest().is_none();
-        Some(if is_urgent { REST } else { REST_OF_PODS })
+        let of_policies = self.stale.since.filter(|_| self.awaited.is_empty()).map(|_| {
+            let is_urgent = !self.stale.policies.is_empty() || self.compiled.policies.newest().is_none();
+            if is_urgent { REST } else { REST_OF_PODS }
+        });
+        of_policies.into_iter().chain(self.stale_routes.rest()).min()
     }
 
     fn compile(&mut self) {
+        self.stale_routes.compile(&self.objects, &self.gateways, &mut self.compiled.routes);
+        if self.awaited.is_empty() {
+            self.compile_policies();
+        }
+    }
+
+    fn compile_policies(&mut self) {
         let stale = std::mem::take(&mut self.stale);
         let Some(since) = stale.since else { return };
         let newest = self.compiled.policies.newest();
@@ -186,7 +209,7 @@ impl Desk {
 }
 
 fn is_compiled(kind: ObjectKind) -> bool {
-    kind.is_policy() || NEEDED.contains(&kind)
+    kind.is_policy() || NEEDED.contains(&kind) || is_routed(kind)
 }
 
 /// What policies ask of a pod.
@@ -231,12 +254,12 @@ async fn follow(mut desk: Desk, mut changes: mpsc::Receiver<(Timestamp, ObjectNe
         desk = match compiling.await {
             Ok(desk) => desk,
             Err(error) => {
-                warn!("policies are not compiled any more: {error}");
+                warn!("policies and routes are not compiled any more: {error}");
                 return;
             }
         };
         took = started.elapsed();
-        debug!(took_ms = took.as_millis(), "policies compiled");
+        debug!(took_ms = took.as_millis(), "policies and routes compiled");
         if newest.send(desk.compiled()).is_err() {
             return;
         }
@@ -265,11 +288,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_said_before_every_kind_was_told() {
-        let (changes, mut compiled) = compile(Desk::waiting());
+        let (changes, mut compiled) = compile(Desk::waiting(GatewayOptions::default()));
         for news in news(&format!("{POD}\n---\n{POLICY}")) {
             changes.send((Timestamp(10), news)).await.expect("taken");
         }
-        let kinds = ObjectKind::ALL.iter().copied().filter(|kind| is_compiled(*kind));
+        let kinds = ObjectKind::ALL.iter().copied().filter(|kind| kind.is_policy() || NEEDED.contains(kind));
         for kind in kinds {
             assert!(compiled.borrow().policies.newest().is_none());
             changes.send((Timestamp(20), ObjectNews::Complete(kind))).await.expect("taken");
@@ -277,12 +300,19 @@ mod tests {
         compiled.changed().await.expect("compiled");
         assert!(compiled.borrow().policies.at(Timestamp(9)).is_none());
         assert_eq!(versions(&compiled.borrow()), [10]);
+        assert!(compiled.borrow().routes.newest().is_none(), "Services were not told");
+        for kind in ObjectKind::ALL.iter().copied().filter(|kind| is_compiled(*kind)) {
+            changes.send((Timestamp(30), ObjectNews::Complete(kind))).await.expect("taken");
+        }
+        compiled.changed().await.expect("compiled");
+        assert!(compiled.borrow().routes.newest().is_some());
+        assert_eq!(versions(&compiled.borrow()), [10]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_changed_policy_counts_from_when_it_was_seen_and_a_new_pod_always_did() {
         let objects = manifests::parse(POD, "objects.yaml").expect("objects").objects;
-        let (changes, mut compiled) = compile(Desk::of_folder(&objects));
+        let (changes, mut compiled) = compile(Desk::of_folder(&objects, GatewayOptions::default()));
         for policy in news(POLICY) {
             changes.send((Timestamp(50), policy)).await.expect("taken");
         }
@@ -313,7 +343,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_policies_do_not_ask_for_compiles_nothing() {
         let objects = manifests::parse(POD, "objects.yaml").expect("objects").objects;
-        let (changes, compiled) = compile(Desk::of_folder(&objects));
+        let (changes, compiled) = compile(Desk::of_folder(&objects, GatewayOptions::default()));
         for pod in
             news(&POD.replace("podIP: 10.0.1.1", "podIP: 10.0.1.1, phase: Running, startTime: '2026-01-05T08:00:00Z'"))
         {

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use weir_service::config::Bytes;
+use weir_service::config::{Bytes, Scalar};
 use weir_service::telemetry::{LogFormat, LogLevel};
 
 weir_service::settings! {
@@ -16,6 +17,8 @@ weir_service::settings! {
         data: PathBuf = "./lake",
         /// Where the cluster's objects come from: manifests:DIR (read again when it changes), kube (this pod's API server), kube:KUBECONFIG or kube:KUBECONFIG,context=NAME.
         cluster: Option<String>,
+        /// Services, NAMESPACE/NAME, whose pods are gateways beside those that Ingresses, Gateways and labels tell.
+        gateways: Vec<ServiceName>,
         /// Name of the cluster, a column of every row.
         cluster_name: Option<String>,
         /// How long rows wait for the other legs of their connection.
@@ -52,5 +55,24 @@ weir_service::settings! {
         log_format: LogFormat = "text",
         /// What is logged: a level, or levels of parts.
         log_level: LogLevel = "warn,weir_collector=info,weir_service=info,buoyant_kernel=off",
+    }
+}
+
+/// A Service, by namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceName {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+impl Scalar for ServiceName {
+    const EXPECTED: &'static str = "NAMESPACE/NAME of a Service";
+
+    fn parse(text: &str) -> Option<Self> {
+        let (namespace, name) = text.split_once('/')?;
+        let is_name = |name: &str| !name.is_empty() && !name.contains('/');
+        (is_name(namespace) && is_name(name)).then(|| Self { namespace: namespace.into(), name: name.into() })
     }
 }

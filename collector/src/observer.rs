@@ -3,6 +3,7 @@
 mod asked;
 mod flows;
 mod requests;
+mod routes;
 mod sql;
 mod status;
 
@@ -10,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::Stream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tonic::{Request, Response, Status};
 use weir_model::tables::{FLOWS, REQUESTS};
 use weir_model::{LossStage, Timestamp};
@@ -20,6 +21,7 @@ use weir_service::clock::Clock;
 use weir_store::{Lake, QueryError, QueryLimits};
 use weir_watch::{Knowledge, Place};
 
+use crate::compiled::Compiled;
 use crate::hub::{HubCounts, News, Subject};
 use crate::nodes::Nodes;
 use crate::settler::{self, Task};
@@ -41,6 +43,8 @@ pub(crate) struct ObserverService {
     pub tails: Arc<HubCounts>,
     /// What one query may use.
     pub limits: QueryLimits,
+    /// What is compiled of the cluster's objects.
+    pub compiled: watch::Receiver<Compiled>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// When the collector started.
@@ -76,6 +80,10 @@ impl Observer for ObserverService {
 
     async fn query(&self, request: Request<v1::QueryRequest>) -> Result<Response<Self::QueryStream>, Status> {
         Ok(Response::new(self.sql(&request.into_inner().sql).await?))
+    }
+
+    async fn get_routes(&self, _: Request<v1::GetRoutesRequest>) -> Result<Response<v1::GetRoutesResponse>, Status> {
+        Ok(Response::new(self.routes()?))
     }
 
     async fn get_nodes(&self, _: Request<v1::GetNodesRequest>) -> Result<Response<v1::GetNodesResponse>, Status> {

@@ -13,7 +13,9 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tracing::{info, warn};
-use weir_journal::{Journal, JournalOptions};
+use weir_cluster::gateways::GatewayOptions;
+use weir_cluster::routing::{Journeys, PairOptions};
+use weir_journal::{Journal, JournalOptions, Recovered};
 use weir_model::Timestamp;
 use weir_proto::MAX_MESSAGE_BYTES;
 use weir_proto::v1::ingest_server::IngestServer;
@@ -98,14 +100,9 @@ impl Running {
 
 /// Opens lake and journal, brings back what the journal holds, and serves.
 pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result<Running> {
-    let cluster = Cluster::follow(settings.cluster.as_deref(), Arc::clone(&clock)).await?;
+    let cluster = Cluster::follow(settings.cluster.as_deref(), gateways(&settings), Arc::clone(&clock)).await?;
     let lake = Arc::new(Lake::open(&settings.data, lake_options(&settings)).await.context("opening the lake")?);
-    let journal_dir = settings.data.join("_journal");
-    let options = JournalOptions { max_bytes: settings.journal_bytes.0, ..JournalOptions::default() };
-    let (journal, recovered) = Journal::open(&journal_dir, &options).context("opening the journal")?;
-    if let Some(torn) = &recovered.torn {
-        warn!(?torn, "the journal's end was torn: no acked batch was in it");
-    }
+    let (journal, recovered) = open_journal(&settings)?;
     let (settled, settled_by_now) = watch::channel(lake.positions().min());
     let hub = Hub::default();
     let tails = hub.counts();
@@ -114,7 +111,8 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
         lake: Arc::clone(&lake),
         joiner: joiner(&lake).await?,
         snapshots: cluster.snapshots,
-        compiled: cluster.compiled,
+        compiled: cluster.compiled.clone(),
+        journeys: Journeys::new(PairOptions::default()),
         cluster: cluster_name.clone(),
         hub,
         clock: Arc::clone(&clock),
@@ -157,6 +155,7 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
         writer,
         tails,
         limits: limits(&settings),
+        compiled: cluster.compiled,
         started_at: Timestamp(clock.now_ns()),
         clock,
         cluster: cluster_name,
@@ -244,6 +243,20 @@ fn limits(settings: &CollectorSettings) -> QueryLimits {
         time: settings.query_time,
         rows: settings.query_rows as usize,
     }
+}
+
+fn open_journal(settings: &CollectorSettings) -> Result<(Journal, Recovered)> {
+    let options = JournalOptions { max_bytes: settings.journal_bytes.0, ..JournalOptions::default() };
+    let opened = Journal::open(&settings.data.join("_journal"), &options).context("opening the journal")?;
+    if let Some(torn) = &opened.1.torn {
+        warn!(?torn, "the journal's end was torn: no acked batch was in it");
+    }
+    Ok(opened)
+}
+
+fn gateways(settings: &CollectorSettings) -> GatewayOptions {
+    let names = settings.gateways.iter().map(|service| (Arc::clone(&service.namespace), Arc::clone(&service.name)));
+    GatewayOptions { services: names.collect() }
 }
 
 fn lake_options(settings: &CollectorSettings) -> LakeOptions {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, warn};
 use weir_cluster::join::{Finality, Joiner, LegKey};
+use weir_cluster::routing::Journeys;
 use weir_cluster::{Known, Snapshot};
 use weir_model::{Batch, ConnectionId, Coverage, Flow, FlowRow, Report, RunId, Timestamp, Tuple};
 use weir_service::clock::Clock;
@@ -71,6 +72,8 @@ pub(crate) struct Settler {
     pub snapshots: watch::Receiver<Snapshot>,
     /// What is compiled of them.
     pub compiled: watch::Receiver<Compiled>,
+    /// Requests at gateways so far.
+    pub journeys: Journeys,
     /// The cluster's name.
     pub cluster: Option<Arc<str>>,
     /// Live tails.
@@ -164,7 +167,7 @@ impl Settler {
                     self.hub.publish(&News::Started(Arc::new(row)));
                 }
             }
-            self.show(&next);
+            self.show_first(&next);
             pending.push_back(next);
         }
     }
@@ -213,6 +216,15 @@ impl Settler {
         }
     }
 
+    /// Shows a batch that has just arrived. Only now its rows are known to be of a gateway or not.
+    fn show_first(&mut self, next: &Pending) {
+        let rows = self.joined_rows(next, Finality::Provisional);
+        let compiled = self.compiled.borrow();
+        self.journeys.arrive(&rows.flows, &rows.requests, &compiled.routes, next.arrived_ns);
+        drop(compiled);
+        self.show(next);
+    }
+
     /// Puts a batch where queries see it, as it stands now.
     fn show(&mut self, next: &Pending) {
         let rows = self.settled_rows(next, Finality::Provisional);
@@ -220,12 +232,21 @@ impl Settler {
     }
 
     /// The rows of a batch with what their connections show by now.
-    fn settled_rows(&mut self, next: &Pending, finality: Finality) -> Rows {
+    fn joined_rows(&mut self, next: &Pending, finality: Finality) -> Rows {
         let mut rows = next.table_rows();
         let flows = rows.flows.iter_mut().chain(rows.requests.iter_mut().map(|row| &mut row.flow));
         for row in flows {
             self.fill(row, finality);
         }
+        rows
+    }
+
+    /// The same with the rules that requests met, and what was measured.
+    fn settled_rows(&mut self, next: &Pending, finality: Finality) -> Rows {
+        let mut rows = self.joined_rows(next, finality);
+        let compiled = self.compiled.borrow();
+        self.journeys.settle(&mut rows.flows, &mut rows.requests, &compiled.routes, finality);
+        drop(compiled);
         let mut latencies = Latencies::default();
         rows.flows.iter().for_each(|row| latencies.add_flow(row));
         rows.requests.iter().for_each(|row| latencies.add_request(row));

@@ -3,6 +3,7 @@
 mod captures;
 mod cluster;
 mod crash;
+mod gateways;
 mod metrics;
 mod order;
 mod policy;
