@@ -10,19 +10,21 @@ mod coverage;
 mod ends;
 mod identity;
 mod judge;
+mod logs;
 mod primary;
 mod settle;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use weir_model::{ConnectionId, Coverage, FlowId, FlowRow, RunId, ServiceRef, Timestamp};
+use weir_model::{ConnectionId, Coverage, FlowId, FlowRow, PolicyLog, RunId, ServiceRef, Timestamp};
 
 use connection::Connection;
 pub use connection::LegKey;
 use coverage::CoverageIndex;
 use identity::Identities;
 use judge::Judged;
+use logs::Logs;
 
 use crate::{Known, Snapshot};
 
@@ -99,6 +101,7 @@ pub struct Joiner {
     connections: HashMap<ConnectionId, Connection, foldhash::fast::FixedState>,
     identities: Identities,
     coverage: CoverageIndex,
+    logs: Logs,
     touched: VecDeque<(i64, ConnectionId)>,
     /// Nothing that started after this time was forgotten.
     forgotten_until: Timestamp,
@@ -113,6 +116,7 @@ impl Joiner {
             connections: HashMap::default(),
             identities: Identities::default(),
             coverage: CoverageIndex::new(options.watch_slack_ns),
+            logs: Logs::default(),
             touched: VecDeque::new(),
             forgotten_until: stored_until.unwrap_or(Timestamp(i64::MIN)),
         }
@@ -126,6 +130,11 @@ impl Joiner {
     /// An agent's run is over: taps of it that were open are taken as closed at `at`.
     pub fn run_ended(&mut self, node: &str, run: RunId, at: Timestamp) {
         self.coverage.run_ended(node, run, at);
+    }
+
+    /// Learns what a node's own enforcement logged. False where the record says nothing that is understood.
+    pub fn log(&mut self, log: &PolicyLog) -> bool {
+        self.logs.learn(log)
     }
 
     /// Gives a leg its connection and learns what the leg shows. Call it once for each row, before [`Joiner::settle`].
@@ -183,7 +192,11 @@ impl Joiner {
         });
         let kept = connection.judged.take();
         let is_open = kept.as_ref().is_none_or(Judged::is_open);
-        let judged = if is_open { Judged::of(connection, known).or_else(|| kept.clone()) } else { kept.clone() };
+        let judged = if is_open {
+            Judged::of(connection, known, &self.logs.of(connection, known.snapshot)).or_else(|| kept.clone())
+        } else {
+            kept.clone()
+        };
         connection.judged = if finality == Finality::Final { judged.clone() } else { kept };
         let Some(judged) = judged else { return };
         let (audit, cause) = audit::compare(connection, &judged, &self.coverage);

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod attribute;
+mod enforced;
 pub mod gateways;
 mod history;
 pub mod join;

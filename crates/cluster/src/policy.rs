@@ -10,6 +10,7 @@ mod cluster;
 mod compiled;
 mod judge;
 mod labels;
+mod near_miss;
 mod party;
 mod profile;
 mod ranges;
@@ -25,6 +26,7 @@ use weir_model::Protocol;
 use crate::objects::{Object, ObjectKey, ObjectKind, Objects};
 use cluster::Cluster;
 use compiled::{Compiled, Compiler, Stage};
+pub use near_miss::{NearMiss, Refused};
 pub use party::Party;
 use party::Who;
 use profile::Profiles;
@@ -126,6 +128,11 @@ impl PolicySet {
         let ingress = Profiles::build(&policies, pods, |policy| policy.ingress.as_ref());
         let egress = Profiles::build(&policies, pods, |policy| policy.egress.as_ref());
         Self { options, cluster, policies, ingress, egress }
+    }
+
+    /// Every policy by name, those of foreign kinds among them, in the order of evaluation.
+    pub fn names(&self) -> impl Iterator<Item = &PolicyRef> {
+        self.policies.iter().map(|policy| &policy.name)
     }
 
     /// What it was compiled with.

@@ -11,6 +11,7 @@ mod counts;
 mod decode;
 mod l7;
 mod packet;
+mod policy_log;
 mod sink;
 mod track;
 

@@ -15,6 +15,7 @@ mod json;
 mod judgement;
 mod net;
 mod policy;
+mod policy_log;
 mod request;
 mod routed;
 mod row;
@@ -32,6 +33,7 @@ pub use frame::{Frame, LinkType};
 pub use judgement::{Audit, Cause, Evidence, Judgement, SideJudgement};
 pub use net::{Icmp, Protocol, TcpFlags, Tunnel, TunnelKind, Tuple};
 pub use policy::{Reason, Tier, Verdict};
+pub use policy_log::PolicyLog;
 pub use request::{
     Dns, DnsKind, Exchange, Http, HttpMarks, HttpVersion, L7, Request, Tls, TlsKind, TlsVersion, parse_qtype,
     qtype_name,

@@ -40,6 +40,7 @@ pub(super) fn compare(connection: &Connection, judged: &Judged, coverage: &Cover
     match judged.judgement.verdict() {
         Verdict::Undecided => (Audit::Undecided, undecided_cause(judged, answer, reach, connection)),
         Verdict::Denied => denied(connection, judged, answer, reach),
+        Verdict::Allowed if judged.dropped && answer != Answer::Yes => (Audit::AllowedButBlocked, Some(Cause::Policy)),
         Verdict::Allowed => allowed(connection, answer, reach),
     }
 }

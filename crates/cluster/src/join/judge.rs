@@ -8,7 +8,8 @@ use std::sync::Arc;
 use weir_model::{Evidence, InitiatorBy, Judgement, PodRef, Protocol, Reason, SideJudgement, Timestamp, Verdict};
 
 use super::connection::Connection;
-use super::ends::{Ends, Missing, Targets};
+use super::ends::{End, Ends, Missing, Targets};
+use crate::enforced::{Direction, Enforced};
 use crate::policy::{Connection as Opening, ConnectionVerdict, Party, PolicySet, SideVerdict};
 use crate::{Known, Snapshot};
 
@@ -26,10 +27,12 @@ pub(super) struct Judged {
     /// The pods that may have been connected to; empty where it may have been something else.
     pub(super) targets: Vec<PodRef>,
     pub(super) missing: Option<Missing>,
+    /// The cluster's own log says that it was dropped.
+    pub(super) dropped: bool,
 }
 
 impl Judged {
-    pub(super) fn of(connection: &Connection, known: &Known<'_>) -> Option<Self> {
+    pub(super) fn of(connection: &Connection, known: &Known<'_>, logged: &[Arc<Enforced>]) -> Option<Self> {
         let ends = Ends::of(connection, known.snapshot)?;
         let (since, set) = set(&ends, connection.first_ts, known)?;
         let mut sides = Sides::of(&ends, set);
@@ -44,8 +47,10 @@ impl Judged {
             Targets::Some(targets) => targets.iter().map(|end| end.pod().cloned()).collect::<Option<_>>(),
             Targets::Nobody(_) => None,
         };
-        let judgement = Arc::new(sides.into_judgement(since));
-        Some(Self { judgement, targets: targets.unwrap_or_default(), missing })
+        let mut judgement = sides.into_judgement(since);
+        enforce(&mut judgement, logged, set);
+        let dropped = logged.iter().any(|log| log.verdict == Verdict::Denied);
+        Some(Self { judgement: Arc::new(judgement), targets: targets.unwrap_or_default(), missing, dropped })
     }
 
     /// Whether more legs could still bring a verdict.
@@ -100,8 +105,8 @@ struct Agreed<'a> {
 impl<'a> Sides<'a> {
     fn of(ends: &Ends, set: &'a PolicySet) -> Self {
         let (mut egress, mut ingress) = (Vec::new(), Vec::new());
-        let parties = |ends: &[super::ends::End]| ends.iter().filter_map(|end| end.party(set)).collect::<Vec<Party>>();
-        let (openers, arriving) = (parties(&ends.openers), parties(&ends.arriving));
+        let known = |ends: &[End]| ends.iter().filter_map(|end| end.party(set)).collect::<Vec<Party>>();
+        let (openers, arriving) = (known(&ends.openers), known(&ends.arriving));
         let Targets::Some(targets) = &ends.targets else { return Self::without_backend(ends, &openers, set) };
         for target in targets {
             let Some(dst) = target.party(set) else { continue };
@@ -187,6 +192,36 @@ impl<'a> Agreed<'a> {
             policies,
             rule: first.and_then(|first| first.rule),
         }
+    }
+}
+
+/// Puts what the cluster's own log decided beside it. It settles a side that is undecided, and is the evidence where all that
+/// was logged agrees; where it does not, the policies' verdict stays, and the audit says so.
+fn enforce(judgement: &mut Judgement, logged: &[Arc<Enforced>], set: &PolicySet) {
+    for (direction, side) in [(Direction::Egress, &mut judgement.egress), (Direction::Ingress, &mut judgement.ingress)]
+    {
+        let mut about = logged.iter().filter(|log| log.direction == Some(direction));
+        // A packet that one rule lets pass may be dropped by the next.
+        let Some(decided) = about.clone().find(|log| log.verdict == Verdict::Denied).or_else(|| about.next_back())
+        else {
+            continue;
+        };
+        if side.verdict == Verdict::Undecided && side.reason != Reason::NoBackend {
+            side.verdict = decided.verdict;
+            if let Some(policy) = decided.policy(set.names().map(ToString::to_string)) {
+                (side.policies, side.rule) = (vec![policy], decided.rule);
+            }
+        }
+    }
+    let verdict = judgement.verdict();
+    let agrees = |log: &Arc<Enforced>| match log.direction {
+        Some(Direction::Egress) => judgement.egress.verdict == log.verdict,
+        Some(Direction::Ingress) => judgement.ingress.verdict == log.verdict,
+        None => verdict == log.verdict,
+    };
+    let is_decisive = verdict == Verdict::Allowed || logged.iter().any(|log| log.verdict == Verdict::Denied);
+    if verdict != Verdict::Undecided && is_decisive && !logged.is_empty() && logged.iter().all(agrees) {
+        judgement.evidence = Evidence::Enforced;
     }
 }
 

@@ -12,6 +12,7 @@ mod journeys;
 mod lab;
 mod late;
 mod manifests;
+mod near_miss;
 mod objects;
 mod owners;
 mod policy_naive;

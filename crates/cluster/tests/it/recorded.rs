@@ -8,8 +8,8 @@ use std::sync::Arc;
 use weir_capture::CaptureFile;
 use weir_cluster::objects::Objects;
 use weir_cluster::{OwnerCandidates, Snapshot, attribute, manifests, settle_owners};
-use weir_flow::{Tracker, TrackerConfig};
-use weir_model::{Coverage, EndReason, Flow, FlowRow, Tap, TapRole, Timestamp};
+use weir_flow::{Decoder, Tracker, TrackerConfig};
+use weir_model::{Coverage, EndReason, Flow, FlowRow, PolicyLog, Tap, TapRole, Timestamp};
 
 /// One node.
 pub(crate) struct Node {
@@ -34,6 +34,23 @@ impl Recording {
     /// Both nodes.
     pub(crate) fn nodes(self, snapshot: &Snapshot) -> Vec<Node> {
         ["node-a", "node-b"].map(|name| self.node(name, snapshot)).into()
+    }
+
+    /// What both nodes' own enforcement logged.
+    pub(crate) fn logs(self) -> Vec<PolicyLog> {
+        let scenarios = fs::read_dir(self.folder()).expect("the recordings are here");
+        let folders = scenarios.map(|scenario| scenario.expect("a folder entry").path());
+        let files =
+            folders.flat_map(|folder| ["node-a", "node-b"].map(|node| folder.join(format!("{node}.nflog.pcap"))));
+        let mut logs = Vec::new();
+        let mut decoder = Decoder::new(Vec::new());
+        for path in files.filter(|path| path.is_file()) {
+            let mut file = CaptureFile::open(&path).expect("a capture");
+            while let Some(frame) = file.next_frame().expect("a whole capture") {
+                logs.push(decoder.policy_log(&frame).expect("a record with a packet"));
+            }
+        }
+        logs
     }
 
     fn node(self, name: &str, snapshot: &Snapshot) -> Node {

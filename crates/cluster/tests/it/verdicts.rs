@@ -7,16 +7,23 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 use weir_cluster::join::{Finality, JoinOptions, Joiner};
+use weir_cluster::manifests;
+use weir_cluster::objects::{Object, Objects};
 use weir_cluster::policy::{PolicyOptions, PolicySet};
 use weir_cluster::{Known, Snapshot, SnapshotOptions, Timeline};
-use weir_model::{Audit, Cause, FlowRow, Judgement, Outcome, Protocol, Reason, RunId, SideJudgement, Verdict};
+use weir_model::{
+    Audit, Cause, Evidence, FlowRow, Judgement, Outcome, PolicyLog, Protocol, Reason, RunId, SideJudgement, Verdict,
+};
 
 use crate::recorded::{Node, Recording};
 
 /// The rows of the nodes, settled and judged when all have arrived.
-fn judged(nodes: &[Node], snapshot: &Snapshot, policies: &Timeline<PolicySet>) -> Vec<FlowRow> {
+fn judged(nodes: &[Node], logs: &[PolicyLog], known: &Known<'_>) -> Vec<FlowRow> {
     let mut joiner = Joiner::new(JoinOptions::default(), None);
     let mut rows = Vec::new();
+    for log in logs {
+        assert!(joiner.log(log), "{log:?}");
+    }
     for node in nodes {
         for span in &node.coverage {
             joiner.cover(&node.name, RunId(1), span);
@@ -27,8 +34,8 @@ fn judged(nodes: &[Node], snapshot: &Snapshot, policies: &Timeline<PolicySet>) -
         row.connection = Some(joiner.arrive(row, 0).connection);
     }
     for row in &mut rows {
-        joiner.settle(row, snapshot, Finality::Final);
-        joiner.judge(row, &Known { snapshot, policies }, Finality::Final);
+        joiner.settle(row, known.snapshot, Finality::Final);
+        joiner.judge(row, known, Finality::Final);
     }
     rows
 }
@@ -41,8 +48,14 @@ struct Lab {
 
 impl Lab {
     fn of(mode: &'static str) -> Self {
+        Self::with(mode, |_| {})
+    }
+
+    /// With other objects than were there.
+    fn with(mode: &'static str, change: impl FnOnce(&mut Objects)) -> Self {
         let recording = Recording(mode);
-        let objects = recording.objects();
+        let mut objects = recording.objects();
+        change(&mut objects);
         let snapshot = Snapshot::build(&objects, &SnapshotOptions::default());
         let policies = Timeline::always(PolicySet::build(&objects, PolicyOptions::default()));
         Self { recording, snapshot, policies }
@@ -53,7 +66,11 @@ impl Lab {
     }
 
     fn judged(&self, nodes: &[Node]) -> Vec<FlowRow> {
-        judged(nodes, &self.snapshot, &self.policies)
+        self.judged_with(nodes, &[])
+    }
+
+    fn judged_with(&self, nodes: &[Node], logs: &[PolicyLog]) -> Vec<FlowRow> {
+        judged(nodes, logs, &Known { snapshot: &self.snapshot, policies: &self.policies })
     }
 
     fn events(&self) -> Vec<Value> {
@@ -193,4 +210,111 @@ fn without_one_agent_a_verdict_is_the_same_or_there_is_none() {
     }
     assert!(seen > 90, "{seen} events");
     assert!(open < seen / 10, "{open} of {seen} undecided");
+}
+
+#[test]
+fn the_clusters_own_log_is_evidence_and_changes_no_verdict() {
+    for mode in ["routed", "bridge", "vxlan"] {
+        let lab = Lab::of(mode);
+        let logs = lab.recording.logs();
+        assert!(!logs.is_empty(), "{mode}");
+        let rows = lab.judged_with(&lab.nodes(), &logs);
+        for event in &lab.events() {
+            let row = row_of(&rows, event).expect("checked elsewhere");
+            check(row, event);
+            let is_logged = event["policies"].as_array().is_some_and(|logged| !logged.is_empty());
+            if is_logged {
+                assert_eq!(said(row).evidence, Evidence::Enforced, "{mode} {}", event["id"]);
+            }
+        }
+    }
+}
+
+fn object(text: &str) -> Object {
+    let loaded = manifests::parse(text, "object.yaml").expect("an object");
+    loaded.objects.iter().map(|(_, object)| object.clone()).next().expect("one")
+}
+
+const CALICO: &str =
+    "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: own, namespace: shop}, spec: {}}";
+
+#[test]
+fn where_a_foreign_policy_has_a_say_only_the_clusters_own_log_gives_a_verdict() {
+    let lab = Lab::with("routed", |objects| drop(objects.insert(object(CALICO))));
+    let (nodes, events) = (lab.nodes(), lab.events());
+    let (without, with) = (lab.judged(&nodes), lab.judged_with(&nodes, &lab.recording.logs()));
+    let mut settled = 0;
+    for event in &events {
+        let policies = event["policies"].as_array().map_or(0, Vec::len);
+        let is_of_shop =
+            |rows| row_of(rows, event).is_some_and(|row| said(row).ingress.reason == Reason::ForeignPolicy);
+        if policies == 0 || !is_of_shop(&without) {
+            continue;
+        }
+        let (open, decided) = (row_of(&without, event).expect("a row"), row_of(&with, event).expect("a row"));
+        assert_eq!(said(open).ingress.verdict, Verdict::Undecided, "{}", event["id"]);
+        assert_eq!(said(decided).verdict(), expected(event).0, "{}", event["id"]);
+        assert_eq!(said(decided).evidence, Evidence::Enforced, "{}", event["id"]);
+        settled += 1;
+    }
+    assert!(settled > 4, "{settled}");
+}
+
+const NOBODY_TO_WEB: &str = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, \
+     metadata: {name: web-http-only, namespace: shop}, spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress]}}";
+
+#[test]
+fn what_policies_deny_and_went_through_all_the_same_is_told() {
+    let usual = Lab::of("routed");
+    let lab = Lab::with("routed", |objects| drop(objects.insert(object(NOBODY_TO_WEB))));
+    let (before, after) = (usual.judged(&usual.nodes()), lab.judged(&lab.nodes()));
+    let mut passed = 0;
+    for event in &lab.events() {
+        let row = row_of(&after, event).expect("a row");
+        let is_to_web = row.seen.dst.name.as_deref().is_some_and(|name| name.starts_with("web-"));
+        // Nobody keeps a pod from itself, nor the node that it runs on, as whom outside clients arrive there.
+        let itself = matches!(said(row).ingress.reason, Reason::OwnPod | Reason::LocalNode);
+        let was_allowed = expected(event).0 == Verdict::Allowed;
+        if is_to_web && was_allowed && !itself {
+            assert_eq!(said(row).verdict(), Verdict::Denied, "{}: {row:#?}", event["id"]);
+            assert_eq!((row.audit, row.cause), (Some(Audit::DeniedButPassed), None), "{}", event["id"]);
+            passed += 1;
+        } else {
+            let whole = |row: &FlowRow| (said(row).verdict(), row.audit, row.cause);
+            assert_eq!(whole(row), whole(row_of(&before, event).expect("a row")), "{}", event["id"]);
+        }
+    }
+    assert!(passed > 20, "{passed}");
+}
+
+#[test]
+fn what_policies_allow_and_never_arrived_is_told_only_where_somebody_watched() {
+    let is_isolating = |object: &Object| object.metadata().name.as_ref() == "db-allow-web";
+    let lab = Lab::with("bridge", |objects| {
+        let keys: Vec<_> =
+            objects.policies().filter(|(_, policy)| is_isolating(policy)).map(|(key, _)| key.clone()).collect();
+        for key in &keys {
+            objects.remove(key);
+        }
+    });
+    let mut nodes = lab.nodes();
+    let audits = |nodes: &[Node]| -> Vec<Option<Audit>> {
+        let rows = lab.judged(nodes);
+        let events = lab.events();
+        let is_by = |name: &Value| name == "shop/db-allow-web";
+        let denied =
+            events.iter().filter(|event| event["isolated_by"].as_array().is_some_and(|by| by.iter().any(is_by)));
+        let audit = |event: &Value| {
+            let row = row_of(&rows, event).expect("a row");
+            assert_eq!(said(row).verdict(), Verdict::Allowed, "{}", event["id"]);
+            row.audit
+        };
+        denied.map(audit).collect()
+    };
+    // A recording watched from its first to its last packet, and there was hardly one at those pods.
+    assert_eq!(audits(&nodes), [Some(Audit::Undecided), Some(Audit::Undecided)]);
+    for span in nodes.iter_mut().flat_map(|node| &mut node.coverage) {
+        span.to_ts = span.to_ts.map(|to| to.plus_ns(60_000_000_000));
+    }
+    assert_eq!(audits(&nodes), [Some(Audit::AllowedButBlocked), Some(Audit::AllowedButBlocked)]);
 }
