@@ -40,8 +40,11 @@ pub(crate) enum Command {
     /// List what Weir knows of the cluster
     #[command(subcommand)]
     Get(GetCommand),
-    /// Ask what the network policies of a folder of objects say, without a cluster
-    Policy(PolicyArgs),
+    /// Ask what the network policies say, and whether the cluster does it
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Say whether one end may reach another, which rule says so or comes nearest to it, and what came of it
+    Why(WhyArgs),
 }
 
 /// Without -f, --since, --until, --first or --last: the last 20.
@@ -73,6 +76,9 @@ pub(crate) struct ReadArgs {
     /// Folder with the cluster's objects (YAML or JSON), to name endpoints and Services
     #[arg(long, value_name = "DIR")]
     pub(crate) cluster: Option<PathBuf>,
+    /// Records of the netfilter log (NFLOG, pcap) as what the cluster's own enforcement decided (with --cluster)
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    pub(crate) nflog: Vec<PathBuf>,
     /// Show requests (DNS, HTTP, gRPC, TLS), not flows; so do flags that only requests have
     #[arg(long)]
     pub(crate) requests: bool,
@@ -245,16 +251,52 @@ pub(crate) enum LineFormat {
     Json,
 }
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct PolicyArgs {
-    #[command(subcommand)]
-    pub(crate) command: PolicyCommand,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
     /// Say for each probe whether the policies let the connection through, and which one decides
     Eval(EvalArgs),
+    /// Show where what happened is not what the policies say, what they stopped, and what failed for other reasons
+    Audit(AuditArgs),
+}
+
+/// Connections that have a verdict, grouped by who talked to whom and how it went.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AuditArgs {
+    /// Read this lake's folder instead of asking a collector
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lake: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    /// From this time on: a span before now (10m), a time (2026-11-22T21:00:00Z), or seconds since 1970
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<TimeBound>,
+    /// Up to, not including, this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<TimeBound>,
+    /// How the answer looks
+    #[arg(short, long, value_enum, default_value_t = StatusFormat::Text)]
+    pub(crate) output: StatusFormat,
+}
+
+/// Ends are pod/NAMESPACE/NAME (a pod, or the pods of a workload), svc/NAMESPACE/NAME:PORT, node/NAME and ip/ADDRESS; the
+/// other end needs a port.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WhyArgs {
+    /// Both ends, as two words or as one in quotes: 'pod/shop/cart -> svc/shop/web:80'
+    #[arg(required = true, value_name = "END")]
+    pub(crate) ends: Vec<String>,
+    /// Folder with the cluster's objects (YAML or JSON)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cluster: PathBuf,
+    /// Look for what happened in this lake's folder instead of asking a collector
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lake: Option<PathBuf>,
+    /// The protocol, where the other end is no Service
+    #[arg(long, value_name = "PROTOCOL", default_value = "tcp")]
+    pub(crate) protocol: String,
+    /// How the answer looks
+    #[arg(short, long, value_enum, default_value_t = StatusFormat::Text)]
+    pub(crate) output: StatusFormat,
 }
 
 /// A probe is {"src", "dst", "port", "protocol"}; src and dst are NAMESPACE/POD, ip:ADDRESS or node:NAME, the port is the

@@ -17,13 +17,14 @@ mod sql;
 mod status;
 mod top;
 mod verdict_text;
+mod why;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use weir_service::exit;
 
-use args::{Args, Command, GetCommand, RouteCommand, TopCommand};
+use args::{Args, Command, GetCommand, PolicyCommand, RouteCommand, TopCommand};
 
 fn main() -> ExitCode {
     exit::code(run(Args::parse()))
@@ -37,9 +38,7 @@ fn run(args: Args) -> anyhow::Result<()> {
         Command::Sql(sql) => runtime()?.block_on(sql::sql(&args.server, &sql)),
         Command::Route(RouteCommand::Eval(eval)) => route::eval(&eval),
         Command::Route(RouteCommand::Lint(lint)) => route::lint(&lint),
-        Command::Top(TopCommand::Routes(routes)) => runtime()?.block_on(top::routes(&args.server, &routes)),
-        Command::Get(GetCommand::Gateways(gateways)) => runtime()?.block_on(get::gateways(&args.server, &gateways)),
-        Command::Policy(policy) => policy::policy(&policy),
+use args::{Args, Command, GetCommand, PolicyCommand, RouteCommand, TopCommand};
         Command::Status(status) => runtime()?.block_on(status::status(&args.server, &status)),
     }
 }

@@ -1,16 +1,10 @@
-//! `weir policy`: what network policies say.
+//! `weir policy`: what network policies say, and whether the cluster does it.
 
 mod answer;
+mod audit;
 mod eval;
+mod likely;
 mod probe;
 
-use anyhow::Result;
-
-use crate::args::{PolicyArgs, PolicyCommand};
-
-/// Runs one of the commands.
-pub(crate) fn policy(args: &PolicyArgs) -> Result<()> {
-    match &args.command {
-        PolicyCommand::Eval(eval) => eval::eval(eval),
-    }
-}
+pub(crate) use audit::audit;
+pub(crate) use eval::eval;

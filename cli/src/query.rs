@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use arrow::ipc::reader::StreamReader;
+use arrow::json::writer::LineDelimited;
 use arrow::record_batch::RecordBatch;
 use futures::TryStreamExt as _;
+use serde::de::DeserializeOwned;
 use weir_proto::v1;
 use weir_store::{Lake, QueryLimits};
 
@@ -44,4 +46,14 @@ async fn from_lake(dir: &Path, sql: &str) -> Result<Vec<RecordBatch>> {
         batches.push(RecordBatch::new_empty(schema));
     }
     Ok(batches)
+}
+
+/// The rows of an answer as values; times are RFC 3339. A column that `T` does not name is passed over.
+pub(crate) fn rows<T: DeserializeOwned>(batches: &[RecordBatch]) -> Result<Vec<T>> {
+    let mut writer = arrow::json::WriterBuilder::new().build::<_, LineDelimited>(Vec::new());
+    batches.iter().try_for_each(|batch| writer.write(batch)).context("reading the answer")?;
+    writer.finish().context("reading the answer")?;
+    let text = writer.into_inner();
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).context("reading the answer")).collect()
 }

@@ -4,6 +4,7 @@
 //! legs belong together, only shows when everything is known.
 
 mod chosen;
+mod logged;
 mod named;
 mod plain;
 mod said;
@@ -40,7 +41,10 @@ pub(crate) fn read(args: &ReadArgs) -> Result<()> {
     };
     let damaged = match &args.cluster {
         None => Plain::new(chosen).read(&args.files, &mut reading)?,
-        Some(dir) => Named::load(dir, args.legs, chosen)?.read(&args.files, &mut reading)?,
+        Some(dir) => {
+            let logs = logged::read(&args.nflog)?;
+            Named::load(dir, args.legs, chosen, logs)?.read(&args.files, &mut reading)?
+        }
     };
     if args.output == FlowFormat::None {
         eprintln!("{}", reading.totals);

@@ -17,7 +17,7 @@ use weir_cluster::{
 };
 use weir_flow::{FlowSink, NoRoom};
 use weir_model::tables::RequestRow;
-use weir_model::{Coverage, Flow, FlowRow, LinkType, PodRef, Request, RunId, Tap, TapRole, Timestamp};
+use weir_model::{Coverage, Flow, FlowRow, LinkType, PodRef, PolicyLog, Request, RunId, Tap, TapRole, Timestamp};
 
 use super::chosen::Chosen;
 use super::said::Said;
@@ -31,6 +31,7 @@ pub(super) struct Named {
     routes: Timeline<Routing>,
     all_legs: bool,
     chosen: Chosen,
+    logs: Vec<PolicyLog>,
     recordings: BTreeMap<String, Recording>,
 }
 
@@ -56,7 +57,7 @@ impl FlowSink for Recording {
 }
 
 impl Named {
-    pub(super) fn load(dir: &Path, all_legs: bool, chosen: Chosen) -> Result<Self> {
+    pub(super) fn load(dir: &Path, all_legs: bool, chosen: Chosen, logs: Vec<PolicyLog>) -> Result<Self> {
         // The same spelling as the programs' is understood too.
         let plain = dir.to_str().and_then(|text| text.strip_prefix("manifests:")).map_or(dir, Path::new);
         let loaded = manifests::load(plain)
@@ -67,7 +68,7 @@ impl Named {
         let snapshot = Snapshot::build(&loaded.objects, &SnapshotOptions::default());
         let policies = Timeline::always(PolicySet::build(&loaded.objects, PolicyOptions::default()));
         let routes = Timeline::always(Routing::build(&loaded.objects, &GatewayOptions::default()));
-        Ok(Self { snapshot, policies, routes, all_legs, chosen, recordings: BTreeMap::new() })
+        Ok(Self { snapshot, policies, routes, all_legs, chosen, logs, recordings: BTreeMap::new() })
     }
 
     pub(super) fn read(mut self, files: &[PathBuf], reading: &mut Reading) -> Result<Vec<FileError>> {
@@ -106,7 +107,8 @@ impl Named {
         for row in &mut rows {
             row.connection = Some(joiner.arrive(row, 0).connection);
         }
-        self.settle(&mut rows, &mut requests, &mut joiner);
+        let routes = Timeline::always(Routing::build(&loaded.objects, &GatewayOptions::default()));
+        Ok(Self { snapshot, policies, routes, all_legs, chosen, logs, recordings: BTreeMap::new() })
         match self.chosen.rows() {
             Rows::Flows => self.print_flows(rows, requests)?,
             Rows::Requests => self.print_requests(requests)?,
@@ -145,7 +147,8 @@ impl Named {
 
     fn print_requests(&mut self, mut requests: Vec<RequestRow>) -> Result<()> {
         requests.sort_by_key(|row| (row.request.ts, row.flow.seen.flow.id));
-        for row in requests {
+        let routes = Timeline::always(Routing::build(&loaded.objects, &GatewayOptions::default()));
+        Ok(Self { snapshot, policies, routes, all_legs, chosen, logs, recordings: BTreeMap::new() })
             if self.is_shown(&row.flow) {
                 self.chosen.offer_request(&row)?;
             }
