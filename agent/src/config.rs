@@ -17,6 +17,8 @@ weir_service::settings! {
         tap: Vec<String>,
         /// Where the cluster's objects come from: manifests:DIR (read again when it changes), kube (this pod's API server), kube:KUBECONFIG or kube:KUBECONFIG,context=NAME. Without it every endpoint is unknown.
         cluster: Option<String>,
+        /// Captures of the packet filter's log (NFLOG), repeated: file:PATTERN. What policies decided, as the cluster itself enforced it.
+        nflog: Vec<String>,
         /// Labels of pods that flows carry.
         labels: Vec<String> = "app,app.kubernetes.io/name",
         /// Domain of the cluster's DNS names.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{Instant, sleep_until};
-use weir_model::{AttributedFlow, AttributedRequest, Coverage, Loss};
+use weir_model::{AttributedFlow, AttributedRequest, Coverage, Loss, PolicyLog};
 
 use crate::event::Event;
 use crate::naming::Naming;
@@ -20,6 +20,8 @@ pub(crate) struct Contents {
     pub(crate) coverage: Vec<Coverage>,
     /// Losses.
     pub(crate) losses: Vec<Loss>,
+    /// What the packet filter logged.
+    pub(crate) policy_logs: Vec<PolicyLog>,
 }
 
 /// Contents as they grow.
@@ -35,7 +37,8 @@ impl Contents {
     }
 
     fn records(&self) -> usize {
-        self.flows.len() + self.requests.len() + self.coverage.len() + self.losses.len()
+        let Self { flows, requests, coverage, losses, policy_logs } = self;
+        flows.len() + requests.len() + coverage.len() + losses.len() + policy_logs.len()
     }
 }
 
@@ -49,6 +52,7 @@ impl Growing {
             }
             Event::Coverage(span) => self.contents.coverage.push(span),
             Event::Loss(loss) => self.contents.losses.push(loss),
+            Event::PolicyLog(log) => self.contents.policy_logs.push(*log),
         }
     }
 
@@ -248,6 +252,7 @@ mod tests {
                 requests: contents.requests,
                 coverage: contents.coverage,
                 losses: contents.losses,
+                policy_logs: contents.policy_logs,
             };
             assert!(weir_proto::names_in(&batch) <= CAP);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 use weir_flow::{FlowSink, NoRoom};
-use weir_model::{Coverage, Flow, Loss, Request, Tap};
+use weir_model::{Coverage, Flow, Loss, PolicyLog, Request, Tap};
 
 /// Something a tap has to report.
 #[expect(clippy::large_enum_variant, reason = "nearly all events are flows: a box would be an allocation for each")]
@@ -19,6 +19,8 @@ pub(crate) enum Event {
     Coverage(Coverage),
     /// Something the tap missed.
     Loss(Loss),
+    /// Something that the packet filter logged.
+    PolicyLog(Box<PolicyLog>),
 }
 
 /// The end of the queue that one tap writes to.
@@ -75,7 +77,9 @@ impl FlowSink for TapQueue {
     fn offer(&mut self, flow: Flow) -> Result<(), Flow> {
         self.hand_over(Event::Flow(Arc::clone(&self.tap), flow)).map_err(|event| match event {
             Event::Flow(_, flow) => flow,
-            Event::Request(..) | Event::Coverage(_) | Event::Loss(_) => unreachable!("the same event comes back"),
+            Event::Request(..) | Event::Coverage(_) | Event::Loss(_) | Event::PolicyLog(_) => {
+                unreachable!("the same event comes back")
+            }
         })
     }
 

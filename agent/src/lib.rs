@@ -9,6 +9,7 @@ mod config;
 mod contents;
 mod event;
 mod live;
+mod logged;
 mod loss;
 mod naming;
 mod operation;

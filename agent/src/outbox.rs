@@ -66,6 +66,7 @@ impl Outbox {
             requests: contents.requests,
             coverage: contents.coverage,
             losses,
+            policy_logs: contents.policy_logs,
         };
         self.next_sequence += 1;
         self.bytes += size_of(&batch);
@@ -137,7 +138,8 @@ impl Outbox {
 
 fn size_of(batch: &Batch) -> usize {
     let requests = 2 * batch.requests.len();
-    (batch.flows.len() + requests + batch.coverage.len() + batch.losses.len() + 1) * RECORD_BYTES
+    (batch.flows.len() + requests + batch.coverage.len() + batch.losses.len() + batch.policy_logs.len() + 1)
+        * RECORD_BYTES
 }
 
 /// The reports that become rows: a flow's start comes again in its next report.

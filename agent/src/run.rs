@@ -1,5 +1,6 @@
 //! A run of the agent from settings to a clean stop.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -22,12 +23,13 @@ use crate::cluster::{Cluster, Snapshots, follow};
 use crate::contents::{CutAt, cut};
 use crate::event::{Event, TapQueue, WhenFull};
 use crate::live::LiveSource;
+use crate::logged;
 use crate::naming::Naming;
 use crate::operation::AgentOperation;
 use crate::replay::replay;
 use crate::sender::{SenderOptions, send};
 use crate::tally::Tally;
-use crate::taps::{FileTap, TapSource, TapSpec, find_file_taps, live_tap};
+use crate::taps::{FileTap, TapSource, TapSpec, find_file_taps, find_log_files, live_tap};
 
 /// Contents that wait for the sender; it takes them as fast as it can while it has room.
 const CONTENTS: usize = 16;
@@ -45,6 +47,7 @@ pub fn run(settings: AgentSettings) -> Result<()> {
 struct Plan {
     cluster: Cluster,
     files: Vec<FileTap>,
+    logs: Vec<PathBuf>,
     live: Vec<TapSpec>,
     tracker: TrackerConfig,
     run: RunId,
@@ -66,10 +69,12 @@ impl Plan {
         let cluster = follow(settings.cluster.as_deref(), settings.snapshot_options(), Arc::clone(&clock)).await?;
         let known = whole_or_late(cluster.snapshots.clone()).await;
         let files = find_file_taps(&specs, &known, &settings.node_name).map_err(|problems| all(&problems))?;
+        let logs = find_log_files(&settings.nflog).map_err(|problems| all(&problems))?;
         let run = RunId(uuid::Uuid::new_v4().as_u128());
         Ok(Self {
             cluster,
             files,
+            logs,
             live: specs.into_iter().filter(|spec| matches!(spec.source, TapSource::Interface(_))).collect(),
             tracker: TrackerConfig {
                 run: run.0,
@@ -186,6 +191,11 @@ impl Plan {
             let stop = stop.clone();
             let name = format!("tap {}", source.tap.interface);
             thread::Builder::new().name(name).spawn(move || source.watch(config, &stop))?;
+        }
+        if !self.logs.is_empty() {
+            let (logs, events, stop) = (self.logs.clone(), events.clone(), stop.clone());
+            let name = "packet filter log".to_owned();
+            thread::Builder::new().name(name).spawn(move || logged::replay(logs, &events, &stop))?;
         }
         if !self.files.is_empty() {
             let queued = |tap: &FileTap| TapQueue::new(Arc::clone(&tap.tap), events.clone(), WhenFull::Wait);

@@ -5,7 +5,7 @@ mod interface;
 mod netns;
 mod spec;
 
-pub use files::{FileTap, TapFilesError, find_file_taps};
+pub use files::{FileTap, TapFilesError, find_file_taps, find_log_files};
 pub use interface::live_tap;
 pub use netns::{NetlinkError, Owner, Unnamed, owner_of};
 pub use spec::{TapSource, TapSpec, TapSpecError};

@@ -38,7 +38,11 @@ fn run(args: Args) -> anyhow::Result<()> {
         Command::Sql(sql) => runtime()?.block_on(sql::sql(&args.server, &sql)),
         Command::Route(RouteCommand::Eval(eval)) => route::eval(&eval),
         Command::Route(RouteCommand::Lint(lint)) => route::lint(&lint),
-use args::{Args, Command, GetCommand, PolicyCommand, RouteCommand, TopCommand};
+        Command::Top(TopCommand::Routes(routes)) => runtime()?.block_on(top::routes(&args.server, &routes)),
+        Command::Get(GetCommand::Gateways(gateways)) => runtime()?.block_on(get::gateways(&args.server, &gateways)),
+        Command::Policy(PolicyCommand::Eval(eval)) => policy::eval(&eval),
+        Command::Policy(PolicyCommand::Audit(audit)) => runtime()?.block_on(policy::audit(&args.server, &audit)),
+        Command::Why(why) => runtime()?.block_on(why::why(&args.server, &why)),
         Command::Status(status) => runtime()?.block_on(status::status(&args.server, &status)),
     }
 }

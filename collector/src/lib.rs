@@ -4,6 +4,7 @@
 //! and puts its rows where queries see them, `keeper` commits them to the lake and trims the journal. `observer`
 //! answers people and programs; live tails hang on the `hub`.
 
+mod audits;
 mod cluster;
 mod compiled;
 mod config;

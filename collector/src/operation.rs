@@ -1,5 +1,7 @@
 //! What the collector tells on `/metrics` and `/readyz`: its status, as figures.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -7,12 +9,15 @@ use weir_proto::v1;
 use weir_service::operations::{Metrics, Operation};
 use weir_watch::Knowledge;
 
+use crate::audits::AuditCounts;
 use crate::observer::ObserverService;
 
 /// The collector while it serves.
 pub(crate) struct CollectorOperation {
     /// Who knows its status.
     pub(crate) observer: ObserverService,
+    /// How connections fared beside their verdicts.
+    pub(crate) audits: Arc<AuditCounts>,
     /// Cancelled when it stops serving.
     pub(crate) stop: CancellationToken,
 }
@@ -31,6 +36,7 @@ impl Operation for CollectorOperation {
             }
             Err(error) => warn!("no metrics: {}", error.message()),
         }
+        add_audits(&mut metrics, &self.audits);
         if let Some((_, knowledge)) = &self.observer.cluster_source {
             add_knowledge(&mut metrics, knowledge);
         }
@@ -85,6 +91,17 @@ fn add_nodes(metrics: &mut Metrics, nodes: &[v1::NodeStatus]) {
         lost(|loss| loss.packets),
     );
     metrics.counters("node_lost_rows", "Rows that the node reported as lost, by stage.", lost(|loss| loss.rows));
+}
+
+fn add_audits(metrics: &mut Metrics, audits: &AuditCounts) {
+    let counts = audits.all().map(|(verdict, audit, count)| {
+        (vec![("verdict", verdict.name().to_owned()), ("audit", audit.name().to_owned())], count)
+    });
+    metrics.counters(
+        "judged_connections",
+        "Connections with a verdict, by it and by whether it is what happened.",
+        counts,
+    );
 }
 
 fn add_knowledge(metrics: &mut Metrics, knowledge: &Knowledge) {

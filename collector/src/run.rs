@@ -107,12 +107,14 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
     let hub = Hub::default();
     let tails = hub.counts();
     let cluster_name: Option<Arc<str>> = settings.cluster_name.as_deref().map(Arc::from);
+    let audits = Arc::default();
     let settling = Settler {
         lake: Arc::clone(&lake),
         joiner: joiner(&lake).await?,
         snapshots: cluster.snapshots,
         compiled: cluster.compiled.clone(),
         journeys: Journeys::new(PairOptions::default()),
+        audits: Arc::clone(&audits),
         cluster: cluster_name.clone(),
         hub,
         clock: Arc::clone(&clock),
@@ -163,10 +165,8 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
         stop: stop.clone(),
     };
     if let Some(listen) = settings.metrics_listen {
-        let operation = CollectorOperation { observer: observer.clone(), stop: stop.clone() };
-        let served = operations::serve(listen, Arc::new(operation), stop.clone()).await;
-        let (address, _) = served.with_context(|| format!("listening on {listen} for metrics"))?;
-        info!(%address, "metrics");
+        let operation = CollectorOperation { observer: observer.clone(), audits, stop: stop.clone() };
+        tell(listen, operation).await?;
     }
     let listener =
         TcpListener::bind(settings.listen).await.with_context(|| format!("listening on {}", settings.listen))?;
@@ -175,6 +175,15 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
     info!(%address, data = %settings.data.display(), "serving");
     let threads = vec![settler_thread, writer_thread];
     Ok(Running { address, stop, server, settler, keeper, stop_keeper, threads })
+}
+
+/// Answers for metrics and health until it stops.
+async fn tell(listen: SocketAddr, operation: CollectorOperation) -> Result<()> {
+    let stop = operation.stop.clone();
+    let served = operations::serve(listen, Arc::new(operation), stop).await;
+    let (address, _) = served.with_context(|| format!("listening on {listen} for metrics"))?;
+    info!(%address, "metrics");
+    Ok(())
 }
 
 /// The settler has a thread and a small runtime of its own: joining is work, and must not wait behind queries.

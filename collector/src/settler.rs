@@ -18,6 +18,7 @@ use weir_model::{Batch, ConnectionId, Coverage, Flow, FlowRow, Report, RunId, Ti
 use weir_service::clock::Clock;
 use weir_store::{Lake, Latencies, Rows};
 
+use crate::audits::AuditCounts;
 use crate::compiled::Compiled;
 use crate::hub::{Hub, News, Subject};
 use pending::{Columns, Pending};
@@ -74,6 +75,8 @@ pub(crate) struct Settler {
     pub compiled: watch::Receiver<Compiled>,
     /// Requests at gateways so far.
     pub journeys: Journeys,
+    /// How connections fared.
+    pub audits: Arc<AuditCounts>,
     /// The cluster's name.
     pub cluster: Option<Arc<str>>,
     /// Live tails.
@@ -176,6 +179,10 @@ impl Settler {
         for span in &batch.coverage {
             self.joiner.cover(&batch.node, batch.run, span);
         }
+        for log in &batch.policy_logs {
+            // What is in a form that is not known says nothing.
+            let _ = self.joiner.log(log);
+        }
         let mut next = Pending::new(position, now_ns, batch, &Columns { cluster: self.cluster.clone() });
         let is_told_only = |row: &FlowRow| row.seen.flow.report == Report::Start;
         let reports = next.rows.iter_mut().chain(&mut next.started).map(|row| (is_told_only(row), row));
@@ -234,10 +241,15 @@ impl Settler {
     /// The rows of a batch with what their connections show by now.
     fn joined_rows(&mut self, next: &Pending, finality: Finality) -> Rows {
         let mut rows = next.table_rows();
-        let flows = rows.flows.iter_mut().chain(rows.requests.iter_mut().map(|row| &mut row.flow));
-        for row in flows {
+        for row in &mut rows.flows {
             self.fill(row, finality);
         }
+        // Requests have no columns of policies.
+        let snapshot = self.snapshots.borrow();
+        for row in &mut rows.requests {
+            self.joiner.settle(&mut row.flow, &*snapshot, finality);
+        }
+        drop(snapshot);
         rows
     }
 
@@ -280,6 +292,7 @@ impl Settler {
 
     fn settle(&mut self, next: &Pending) {
         let rows = self.settled_rows(next, Finality::Final);
+        rows.flows.iter().for_each(|row| self.audits.note(row));
         if self.hub.is_heard() {
             for row in &rows.flows {
                 self.hub.publish(&News::Row(Arc::new(row.clone())));

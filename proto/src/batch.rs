@@ -8,6 +8,7 @@ use weir_model::{AttributedFlow, AttributedRequest, Batch, RunId, Timestamp};
 
 use crate::dictionary::EntryError;
 use crate::names::Malformed;
+use crate::policy_log::{policy_log_from_wire, policy_log_to_wire};
 use crate::record::{decode_flow, encode_flow};
 use crate::request::{decode_request, encode_request};
 use crate::watch::{coverage_from_wire, coverage_to_wire, loss_from_wire, loss_to_wire};
@@ -72,6 +73,7 @@ fn encode_with(batch: &Batch, names: &mut DictionaryEncoder) -> Result<v1::Batch
         losses: batch.losses.iter().map(loss_to_wire).collect(),
         request_flows,
         requests: requests.map(|(seen, flow)| encode_request(&seen.request, flow, base)).collect(),
+        policy_logs: batch.policy_logs.iter().map(policy_log_to_wire).collect(),
     })
 }
 
@@ -130,6 +132,7 @@ pub fn decode_batch(message: v1::Batch, names: &mut DictionaryDecoder) -> Result
         requests,
         coverage: message.coverage.into_iter().map(coverage_from_wire).collect::<Result<_, _>>()?,
         losses: message.losses.into_iter().map(loss_from_wire).collect::<Result<_, _>>()?,
+        policy_logs: message.policy_logs.into_iter().map(policy_log_from_wire).collect::<Result<_, _>>()?,
     })
 }
 

@@ -7,6 +7,7 @@ mod batch;
 mod dictionary;
 mod flat;
 mod names;
+mod policy_log;
 mod record;
 mod request;
 mod watch;

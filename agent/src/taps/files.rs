@@ -91,6 +91,18 @@ pub fn find_file_taps(specs: &[TapSpec], snapshot: &Snapshot, node: &str) -> Res
     Ok(name_pods(recordings))
 }
 
+/// The files of every `file:PATTERN` that names captures of the packet filter's log, in order of their names.
+pub fn find_log_files(patterns: &[String]) -> Result<Vec<PathBuf>, Vec<TapFilesError>> {
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
+    for pattern in patterns {
+        match matching(pattern.strip_prefix("file:").unwrap_or(pattern)) {
+            Ok(paths) => files.extend(paths),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(files) } else { Err(problems) }
+}
+
 struct Recording {
     role: Option<TapRole>,
     pod: Option<PodRef>,

@@ -107,8 +107,14 @@ impl Named {
         for row in &mut rows {
             row.connection = Some(joiner.arrive(row, 0).connection);
         }
-        let routes = Timeline::always(Routing::build(&loaded.objects, &GatewayOptions::default()));
-        Ok(Self { snapshot, policies, routes, all_legs, chosen, logs, recordings: BTreeMap::new() })
+        let unread = self.logs.iter().filter(|log| !joiner.log(log)).count();
+        if unread > 0 {
+            eprintln!(
+                "note: {unread} of {} log records decide nothing, or are in no form that is known",
+                self.logs.len()
+            );
+        }
+        self.settle(&mut rows, &mut requests, &mut joiner);
         match self.chosen.rows() {
             Rows::Flows => self.print_flows(rows, requests)?,
             Rows::Requests => self.print_requests(requests)?,
@@ -147,8 +153,7 @@ impl Named {
 
     fn print_requests(&mut self, mut requests: Vec<RequestRow>) -> Result<()> {
         requests.sort_by_key(|row| (row.request.ts, row.flow.seen.flow.id));
-        let routes = Timeline::always(Routing::build(&loaded.objects, &GatewayOptions::default()));
-        Ok(Self { snapshot, policies, routes, all_legs, chosen, logs, recordings: BTreeMap::new() })
+        for row in requests {
             if self.is_shown(&row.flow) {
                 self.chosen.offer_request(&row)?;
             }

@@ -1,5 +1,6 @@
 //! The way from one end to the other: names to pods and endpoints, then what the policies say of each pair, rule by rule.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use anyhow::{Result, bail};
@@ -192,8 +193,11 @@ impl Cluster {
             service_type: service.service_type(),
             port_name: port.name.clone(),
         };
-        let backends = self.snapshot.backends(&used);
-        let ready: Vec<&Backend> = backends.iter().filter(|backend| backend.ready).collect();
+        // A pod with addresses of both families is one endpoint here.
+        let mut seen = BTreeSet::new();
+        let mut backends: Vec<&Backend> = self.snapshot.backends(&used).iter().collect();
+        backends.retain(|backend| backend.pod.as_ref().is_none_or(|pod| seen.insert((pod.clone(), backend.port))));
+        let ready: Vec<&Backend> = backends.iter().copied().filter(|backend| backend.ready).collect();
         let found = ServiceFound {
             name: format!("{namespace}/{name}"),
             port: port.port,

@@ -11,8 +11,8 @@ use weir_model::tables::RequestRow;
 use weir_model::{
     AttributedFlow, AttributedRequest, Audit, Batch, Cause, ConnectionId, Counters, Coverage, Dns, DnsKind, EndReason,
     Endpoint, EndpointKind, Evidence, Exchange, Flow, FlowId, FlowRow, Http, HttpMarks, HttpVersion, Icmp, InitiatorBy,
-    Judgement, Leg, Loss, LossStage, Nat, Outcome, PerDirection, PodRef, Protocol, Reason, Report, Request, RouteLeg,
-    RouteMethod, RouteService, Routed, RulePlace, RunId, Service, ServiceMethod, ServiceRef, ServiceType,
+    Judgement, Leg, Loss, LossStage, Nat, Outcome, PerDirection, PodRef, PolicyLog, Protocol, Reason, Report, Request,
+    RouteLeg, RouteMethod, RouteService, Routed, RulePlace, RunId, Service, ServiceMethod, ServiceRef, ServiceType,
     SideJudgement, Tap, TapRole, Tcp, TcpFlags, TcpState, Tier, Timestamp, Tls, TlsKind, TlsVersion, Tunnel,
     TunnelKind, Tuple, Verdict,
 };
@@ -22,8 +22,16 @@ const FLOWS: usize = 4;
 
 pub(crate) fn batch() -> impl Strategy<Value = Batch> {
     let requests = vec((any::<Index>(), request()), 0..4);
-    (name(), any::<u128>(), any::<u64>(), flows(), requests, vec(coverage(), 0..3), vec(loss(), 0..3)).prop_map(
-        |(node, run, sequence, flows, requests, coverage, losses)| Batch {
+    (
+        name(),
+        any::<u128>(),
+        any::<u64>(),
+        flows(),
+        requests,
+        vec(coverage(), 0..3),
+        (vec(loss(), 0..3), vec(policy_log(), 0..3)),
+    )
+        .prop_map(|(node, run, sequence, flows, requests, coverage, (losses, policy_logs))| Batch {
             node,
             run: RunId(run),
             sequence,
@@ -31,8 +39,21 @@ pub(crate) fn batch() -> impl Strategy<Value = Batch> {
             flows,
             coverage,
             losses,
-        },
-    )
+            policy_logs,
+        })
+}
+
+fn policy_log() -> impl Strategy<Value = PolicyLog> {
+    let ends = (any::<bool>(), any::<[u8; 16]>(), any::<[u8; 16]>());
+    let numbers = (any::<u8>(), any::<u16>(), any::<u16>(), any::<u16>(), option::of(any::<u32>()));
+    (any::<i64>(), ends, numbers, ".{0,64}").prop_map(|(ts, (v6, src, dst), numbers, prefix)| {
+        let ip = |bytes: [u8; 16]| -> IpAddr {
+            if v6 { bytes.into() } else { [bytes[0], bytes[1], bytes[2], bytes[3]].into() }
+        };
+        let (protocol, src_port, dst_port, group, isn) = numbers;
+        let tuple = Tuple { protocol: Protocol(protocol), src_ip: ip(src), src_port, dst_ip: ip(dst), dst_port };
+        PolicyLog { ts: Timestamp(ts), tuple, isn, group, prefix: prefix.into() }
+    })
 }
 
 /// Requests that some of `flows` carried; none without flows.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use prost::Message as _;
 use weir_model::{
     AttributedFlow, AttributedRequest, Batch, Counters, Coverage, EndReason, Endpoint, EndpointKind, Exchange, Flow,
-    FlowId, Http, Icmp, InitiatorBy, Leg, Loss, LossStage, Outcome, PerDirection, PodRef, Protocol, Report, Request,
-    RunId, Service, ServiceMethod, ServiceRef, ServiceType, Tap, TapRole, Tcp, TcpFlags, TcpState, Timestamp, Tunnel,
-    TunnelKind, Tuple,
+    FlowId, Http, Icmp, InitiatorBy, Leg, Loss, LossStage, Outcome, PerDirection, PodRef, PolicyLog, Protocol, Report,
+    Request, RunId, Service, ServiceMethod, ServiceRef, ServiceType, Tap, TapRole, Tcp, TcpFlags, TcpState, Timestamp,
+    Tunnel, TunnelKind, Tuple,
 };
 use weir_proto::v1::request_record::Exchange as Said;
 use weir_proto::{
@@ -62,6 +62,13 @@ pub(crate) fn full_batch() -> Batch {
             packets: Some(1),
             bytes: Some(2),
             rows: Some(3),
+        }],
+        policy_logs: vec![PolicyLog {
+            ts: time,
+            tuple: full_flow(time).tuple,
+            isn: Some(7),
+            group: 2,
+            prefix: "DPI|default".into(),
         }],
     }
 }
@@ -194,6 +201,12 @@ fn a_record_without_a_valid_value_is_refused_by_its_field() {
     let cases: &[Spoil<v1::Batch>] = &[
         ("run", |b| b.run = vec![0; 15]),
         ("run", |b| b.run.clear()),
+        ("policy_log.protocol", |b| b.policy_logs[0].protocol = 256),
+        ("policy_log.src_ip", |b| b.policy_logs[0].src_ip.clear()),
+        ("policy_log.dst_ip", |b| b.policy_logs[0].dst_ip = vec![0; 5]),
+        ("policy_log.src_port", |b| b.policy_logs[0].src_port = 65_536),
+        ("policy_log.dst_port", |b| b.policy_logs[0].dst_port = 65_536),
+        ("policy_log.group", |b| b.policy_logs[0].group = 65_536),
         ("run", |b| b.run.push(0)),
         ("src_ip", |b| b.flows[0].src_ip.clear()),
         ("src_ip", |b| b.flows[0].src_ip.push(0)),

@@ -83,6 +83,7 @@ impl Traffic {
                 bytes: None,
                 rows: None,
             }],
+            policy_logs: Vec::new(),
         }
     }
 

@@ -11,3 +11,4 @@ mod readers;
 mod requests;
 mod routes;
 mod truth;
+mod verdicts;
