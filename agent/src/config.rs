@@ -13,8 +13,8 @@ weir_service::settings! {
     pub struct AgentSettings {
         /// Name of this node, as the cluster calls it.
         node_name: String,
-        /// Tap to open, repeated: iface:NAME or file:PATTERN, then ,role=pod|uplink|other and ,pod=NAMESPACE/NAME; found out where left out.
-        tap: Vec<String>,
+        /// What to watch, repeated: pods (the host ends of all pods' veths, as they come and go), uplink (the interfaces of default routes), or iface:NAME or file:PATTERN, then ,role=pod|uplink|other and ,pod=NAMESPACE/NAME; found out where left out.
+        tap: Vec<String> = "pods",
         /// Where the cluster's objects come from: manifests:DIR (read again when it changes), kube (this pod's API server), kube:KUBECONFIG or kube:KUBECONFIG,context=NAME. Without it every endpoint is unknown.
         cluster: Option<String>,
         /// Captures of the packet filter's log (NFLOG), repeated: file:PATTERN. What policies decided, as the cluster itself enforced it.
@@ -43,6 +43,8 @@ weir_service::settings! {
         vxlan_ports: Vec<u16> = "4789,8472",
         /// Bytes of each live frame that are looked at; where left out, 256 without l7, else 2048.
         snap_len: Option<Bytes>,
+        /// Threads that live taps share.
+        capture_threads: u64 = "2",
         /// Ring buffer of each live tap.
         ring_bytes: Bytes = "8MiB",
         /// Most flows in the table of each tap.

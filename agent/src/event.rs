@@ -46,6 +46,16 @@ impl TapQueue {
         Self { tap, queue, when_full }
     }
 
+    /// The tap.
+    pub(crate) const fn tap(&self) -> &Arc<Tap> {
+        &self.tap
+    }
+
+    /// More is known of the tap: what is reported from now on is of it as `tap` says.
+    pub(crate) fn rename(&mut self, tap: Arc<Tap>) {
+        self.tap = tap;
+    }
+
     /// From now on there is time to wait for room.
     pub(crate) const fn wait_when_full(&mut self) {
         self.when_full = WhenFull::Wait;

@@ -6,13 +6,13 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
-use weir_capture::{LiveOptions, LiveTap};
+use tracing::{error, info, warn};
+use weir_capture::LiveOptions;
 use weir_cluster::Snapshot;
 use weir_flow::{L7Config, TrackerConfig};
-use weir_model::{Coverage, RunId, Timestamp};
+use weir_model::{Coverage, RunId};
 use weir_service::clock::{Clock, SystemClock};
 use weir_service::exit::{HintExt as _, Usage};
 use weir_service::operations;
@@ -22,14 +22,16 @@ use crate::AgentSettings;
 use crate::cluster::{Cluster, Snapshots, follow};
 use crate::contents::{CutAt, cut};
 use crate::event::{Event, TapQueue, WhenFull};
-use crate::live::LiveSource;
+use crate::live::Group;
 use crate::logged;
 use crate::naming::Naming;
 use crate::operation::AgentOperation;
 use crate::replay::replay;
 use crate::sender::{SenderOptions, send};
 use crate::tally::Tally;
-use crate::taps::{FileTap, TapSource, TapSpec, find_file_taps, find_log_files, live_tap};
+use crate::taps::{
+    FileTap, Follow, Follower, TapSource, TapSpec, find_file_taps, find_log_files, may_capture, open_interfaces,
+};
 
 /// Contents that wait for the sender; it takes them as fast as it can while it has room.
 const CONTENTS: usize = 16;
@@ -58,26 +60,31 @@ struct Plan {
 impl Plan {
     async fn of(settings: &AgentSettings) -> Result<Self> {
         let specs = TapSpec::list(&settings.tap).map_err(|error| Usage(error.to_string()))?;
-        if specs.is_empty() {
-            return Err(Usage("no tap".to_owned())).hint("name one with --tap iface:NAME or --tap file:PATTERN");
-        }
         check(settings)?;
         let collector = tonic::transport::Endpoint::from_shared(settings.collector.clone())
             .map_err(|error| Usage(format!("collector {}: {error}", settings.collector)))
             .hint("write http://HOST:PORT")?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cluster = follow(settings.cluster.as_deref(), settings.snapshot_options(), Arc::clone(&clock)).await?;
-        let known = whole_or_late(cluster.snapshots.clone()).await;
+        let is_named_once = |spec: &TapSpec| matches!(spec.source, TapSource::Interface(_) | TapSource::Files(_));
+        let known = if specs.iter().any(is_named_once) {
+            whole_or_late(cluster.snapshots.clone()).await
+        } else {
+            cluster.snapshots.borrow().clone()
+        };
         let files = find_file_taps(&specs, &known, &settings.node_name).map_err(|problems| all(&problems))?;
         let logs = find_log_files(&settings.nflog).map_err(|problems| all(&problems))?;
         let run = RunId(uuid::Uuid::new_v4().as_u128());
+        let live: Vec<TapSpec> = specs.into_iter().filter(|spec| !matches!(spec.source, TapSource::Files(_))).collect();
+        // Each file and each capture thread numbers flows in its turn.
+        let capture_threads = if live.is_empty() { 0 } else { settings.capture_threads };
         Ok(Self {
             cluster,
-            files,
             logs,
-            live: specs.into_iter().filter(|spec| matches!(spec.source, TapSource::Interface(_))).collect(),
+            live,
             tracker: TrackerConfig {
                 run: run.0,
+                flow_stride: files.len() as u64 + capture_threads,
                 window_ns: Some(settings.window.as_nanos() as i64),
                 report_start: settings.report_start,
                 max_flows: settings.max_flows as usize,
@@ -90,6 +97,7 @@ impl Plan {
                 },
                 ..TrackerConfig::default()
             },
+            files,
             run,
             collector: keep_alive(collector),
             clock,
@@ -99,20 +107,21 @@ impl Plan {
     async fn carry_out(self, settings: AgentSettings) -> Result<()> {
         let shutdown = Shutdown::on_signals(settings.grace)?;
         let (events, queue) = mpsc::channel(settings.queue as usize);
-        let live = self.open_live(&settings, &events)?;
-        let coverage = self.coverage(&live);
-        for span in &coverage {
+        let files: Vec<Coverage> = self.files.iter().flat_map(FileTap::coverage).collect();
+        for span in &files {
             let pod = span.pod.as_ref().map(ToString::to_string);
             info!(interface = span.interface.as_deref(), role = span.role.name(), pod, "tap");
         }
         let tally = Arc::new(Tally::default());
+        let (open, coverage) = watch::channel(files.clone());
+        let follower = self.follower(&settings, &events, open, files)?;
         let sender = SenderOptions {
             collector: self.collector.clone(),
             node: Arc::from(settings.node_name.as_str()),
             run: self.run,
             dictionary_cap: settings.dictionary_cap as usize,
             unacked_bytes: settings.unacked_bytes.0 as usize,
-            wait_when_full: live.is_empty(),
+            wait_when_full: follower.is_none(),
             coverage,
             clock: Arc::clone(&self.clock),
             tally: Arc::clone(&tally),
@@ -127,7 +136,7 @@ impl Plan {
             let (address, _) = served.with_context(|| format!("listening on {listen} for metrics"))?;
             info!(%address, "metrics");
         }
-        self.start_threads(live, &events, &shutdown.token())?;
+        self.start_threads(follower, &events, &shutdown.token())?;
         drop(events);
         let naming = Naming::new(self.cluster.snapshots.clone(), settings.resolved_limits());
         tokio::spawn(cut(queue, naming, at, contents));
@@ -141,56 +150,58 @@ impl Plan {
         Ok(())
     }
 
-    /// Opens every live tap. All that cannot be opened are reported at once.
-    fn open_live(&self, settings: &AgentSettings, events: &mpsc::Sender<Event>) -> Result<Vec<LiveSource>> {
+    /// Opens every live tap; `None` where none is asked for. All that cannot be opened are reported at once.
+    fn follower(
+        &self,
+        settings: &AgentSettings,
+        events: &mpsc::Sender<Event>,
+        open: watch::Sender<Vec<Coverage>>,
+        files: Vec<Coverage>,
+    ) -> Result<Option<Follower>> {
+        if self.live.is_empty() {
+            return Ok(None);
+        }
         let options = LiveOptions {
             snap_len: settings.snap_len.map_or(settings.l7.snap_len(), |bytes| bytes.0 as u32),
             ring_bytes: settings.ring_bytes.0 as usize,
             ..LiveOptions::default()
         };
-        let (mut open, mut problems) = (Vec::new(), Vec::new());
-        let known = self.cluster.snapshots.borrow().clone();
-        for spec in &self.live {
-            let TapSource::Interface(name) = &spec.source else { continue };
-            let tap = Arc::new(live_tap(name, spec, &known, &settings.node_name));
-            match LiveTap::open(name, &options) {
-                Ok(capture) => {
-                    let queue = TapQueue::new(Arc::clone(&tap), events.clone(), WhenFull::GiveBack);
-                    let clock = Arc::clone(&self.clock);
-                    let since = Timestamp(clock.now_ns());
-                    open.push(LiveSource { capture, tap, queue, clock, since });
-                }
-                Err(error) => problems.push(format!("{:#}", anyhow::Error::new(error))),
-            }
+        let needs = "live taps need the capability NET_RAW";
+        if !may_capture() {
+            return Err(anyhow::anyhow!("cannot open live taps")).hint(needs);
         }
-        if problems.is_empty() { Ok(open) } else { Err(all(&problems)).hint("live taps need the capability NET_RAW") }
+        let node: Arc<str> = Arc::from(settings.node_name.as_str());
+        let fixed = open_interfaces(&self.live, &self.cluster.snapshots.borrow(), &node, &options, &self.clock);
+        let fixed = fixed.map_err(|problems| all(&problems)).hint(needs)?;
+        let has = |source: &TapSource| self.live.iter().any(|spec| spec.source == *source);
+        let follow = Follow {
+            pods: has(&TapSource::Pods),
+            uplink: has(&TapSource::Uplink),
+            node,
+            snapshots: self.cluster.snapshots.clone(),
+            options,
+            clock: Arc::clone(&self.clock),
+        };
+        let tracker = TrackerConfig { first_flow: self.files.len() as u64 + 1, ..self.tracker.clone() };
+        let group = Group::start(settings.capture_threads as usize, &tracker, &self.clock, events)?;
+        Follower::open(follow, group, fixed, files, open).map(Some)
     }
 
-    fn coverage(&self, live: &[LiveSource]) -> Vec<Coverage> {
-        let open = live.iter().map(|source| Coverage {
-            interface: Some(Arc::clone(&source.tap.interface)),
-            role: source.tap.role,
-            pod: source.tap.pod.clone(),
-            from_ts: source.since,
-            to_ts: None,
-            reason: None,
-        });
-        self.files.iter().flat_map(FileTap::coverage).chain(open).collect()
-    }
-
-    /// One thread for each live tap, one for all files.
+    /// One thread to follow live taps, one for all files.
     fn start_threads(
         &self,
-        live: Vec<LiveSource>,
+        follower: Option<Follower>,
         events: &mpsc::Sender<Event>,
         stop: &CancellationToken,
     ) -> Result<()> {
-        let config = TrackerConfig { flow_stride: (live.len() + self.files.len()) as u64, ..self.tracker.clone() };
-        for (source, first_flow) in live.into_iter().zip(self.files.len() as u64 + 1..) {
-            let config = TrackerConfig { first_flow, ..config.clone() };
+        if let Some(follower) = follower {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let stop = stop.clone();
-            let name = format!("tap {}", source.tap.interface);
-            thread::Builder::new().name(name).spawn(move || source.watch(config, &stop))?;
+            thread::Builder::new().name("taps".to_owned()).spawn(move || {
+                if let Err(error) = runtime.block_on(follower.run(stop)) {
+                    error!("taps are not followed any more: {error:#}");
+                }
+            })?;
         }
         if !self.logs.is_empty() {
             let (logs, events, stop) = (self.logs.clone(), events.clone(), stop.clone());
@@ -198,6 +209,7 @@ impl Plan {
             thread::Builder::new().name(name).spawn(move || logged::replay(logs, &events, &stop))?;
         }
         if !self.files.is_empty() {
+            let config = self.tracker.clone();
             let queued = |tap: &FileTap| TapQueue::new(Arc::clone(&tap.tap), events.clone(), WhenFull::Wait);
             let taps: Vec<_> = self.files.iter().map(|tap| (tap.clone(), queued(tap))).collect();
             let stop = stop.clone();
@@ -243,7 +255,12 @@ fn check(settings: &AgentSettings) -> Result<(), Usage> {
     if !(16..=65_536).contains(&settings.dictionary_cap) {
         problems.push(format!("dictionary_cap is not within 16 to 65536: {}", settings.dictionary_cap));
     }
-    for (key, value) in [("queue", settings.queue), ("batch_records", settings.batch_records)] {
+    let counts = [
+        ("queue", settings.queue),
+        ("batch_records", settings.batch_records),
+        ("capture_threads", settings.capture_threads),
+    ];
+    for (key, value) in counts {
         if value == 0 {
             problems.push(format!("{key} is 0"));
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use weir_model::{Coverage, RunId};
@@ -33,8 +34,8 @@ pub(crate) struct SenderOptions {
     pub(crate) unacked_bytes: usize,
     /// What happens to new contents when that is reached: wait (files do), or drop the oldest batches (live taps).
     pub(crate) wait_when_full: bool,
-    /// Taps that are known before the first batch.
-    pub(crate) coverage: Vec<Coverage>,
+    /// Taps that are open now, and the spans of files: what a stream begins with.
+    pub(crate) coverage: watch::Receiver<Vec<Coverage>>,
     /// The wall clock, to measure offsets between nodes.
     pub(crate) clock: Arc<dyn Clock>,
     /// Told how it goes.

@@ -37,7 +37,7 @@ async fn newest(lake: &Lake) -> Result<Option<Timestamp>> {
 async fn watched(lake: &Lake, since: Timestamp) -> Result<Vec<(Arc<str>, RunId, Coverage)>> {
     let sql = format!(
         "select node, run, interface, namespace, name, min(from_ts) f, max(to_ts) t from coverage \
-         where name is not null and reason is null and to_ts >= to_timestamp_micros({}) group by 1, 2, 3, 4, 5",
+         where name is not null and interface is not null and to_ts >= to_timestamp_micros({}) group by 1, 2, 3, 4, 5",
         since.as_micros()
     );
     let batches = ask(lake, &sql).await?;

@@ -142,7 +142,7 @@ impl Guest {
         if let Some((run, at)) = former {
             self.tell(Task::RunEnded { node: node(), run, at }).await?;
         }
-        self.service.nodes.taps(&self.node, taps_in(&coverage));
+        self.service.nodes.taps(&self.node, &coverage);
         self.tell(Task::Cover { node: node(), run: self.run, coverage }).await?;
         self.tell_state().await
     }
@@ -235,10 +235,6 @@ impl Guest {
             Ok(batch.sequence)
         })
     }
-}
-
-fn taps_in(coverage: &[Coverage]) -> usize {
-    coverage.iter().filter(|span| span.interface.is_some() && span.reason.is_none()).count()
 }
 
 fn stopping() -> Status {

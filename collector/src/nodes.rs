@@ -1,9 +1,9 @@
 //! The agents that are or were there: who holds a node's name, what came from it, how long it has been silent.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use weir_model::{Batch, Loss, LossStage, RunId, Timestamp};
+use weir_model::{Batch, Coverage, Loss, LossStage, RunId, Timestamp};
 use weir_proto::v1::node_status::State;
 use weir_proto::{loss_to_wire, time_to_wire, v1};
 
@@ -65,12 +65,18 @@ struct Node {
     duplicates: u64,
     rows: u64,
     recent: VecDeque<(i64, u64)>,
-    taps: usize,
+    /// Interfaces of live taps, [`MAX_TAPS`] at most.
+    open_taps: BTreeSet<Arc<str>>,
+    /// Spans of capture files.
+    recorded_taps: usize,
     losses: BTreeMap<LossStage, Loss>,
 }
 
 /// The most nodes that are remembered; the longest silent is forgotten first.
 const MAX_NODES: usize = 10_000;
+
+/// The most live taps that are counted for a node.
+const MAX_TAPS: usize = 10_000;
 
 /// Over how long a rate is measured, in nanoseconds.
 const RATE_NS: i64 = 60_000_000_000;
@@ -122,7 +128,8 @@ impl Nodes {
         {
             node.connected = false;
             node.last_seen_at = now;
-            node.taps = 0;
+            node.open_taps.clear();
+            node.recorded_taps = 0;
         }
     }
 
@@ -143,6 +150,7 @@ impl Nodes {
             node.recent.pop_front();
         }
         node.newest_flow = node.newest_flow.max(batch.flows.iter().map(|f| f.flow.last_ts).max());
+        node.follow_taps(&batch.coverage);
         for loss in &batch.losses {
             match node.losses.get_mut(&loss.stage) {
                 Some(sum) => add(sum, loss),
@@ -152,9 +160,12 @@ impl Nodes {
     }
 
     /// Notes how many taps a node has.
-    pub(crate) fn taps(&self, name: &str, taps: usize) {
+    pub(crate) fn taps(&self, name: &str, coverage: &[Coverage]) {
         if let Some(node) = self.lock().get_mut(name) {
-            node.taps = taps;
+            node.open_taps.clear();
+            node.recorded_taps =
+                coverage.iter().filter(|span| span.interface.is_some() && span.to_ts.is_some()).count();
+            node.follow_taps(coverage);
         }
     }
 
@@ -202,8 +213,21 @@ impl Node {
             duplicates: 0,
             rows: 0,
             recent: VecDeque::new(),
-            taps: 0,
+            open_taps: BTreeSet::new(),
+            recorded_taps: 0,
             losses: BTreeMap::new(),
+        }
+    }
+
+    /// A tap is open from the word that it watches until a span of it is over; one that goes on says so again.
+    fn follow_taps(&mut self, coverage: &[Coverage]) {
+        for span in coverage {
+            let Some(interface) = &span.interface else { continue };
+            if span.to_ts.is_some() {
+                self.open_taps.remove(interface);
+            } else if self.open_taps.len() < MAX_TAPS {
+                self.open_taps.insert(Arc::clone(interface));
+            }
         }
     }
 
@@ -231,7 +255,7 @@ impl Node {
             duplicate_batches: self.duplicates,
             flow_rows: self.rows,
             flow_rows_per_second: recent.map(|(_, rows)| rows).sum::<u64>() as f64 * 1e9 / span as f64,
-            taps: self.taps as u32,
+            taps: (self.open_taps.len() + self.recorded_taps) as u32,
             losses: self.losses.values().map(loss_to_wire).collect(),
             clock_offset_us: self.caller.clock_offset_us,
         }

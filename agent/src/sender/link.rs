@@ -51,7 +51,7 @@ impl Link {
             protocol_version: PROTOCOL_VERSION,
             dictionary_cap: options.dictionary_cap as u32,
             agent_time: Some(time_to_wire(Timestamp(options.clock.now_ns()))),
-            coverage: options.coverage.iter().map(coverage_to_wire).collect(),
+            coverage: options.coverage.borrow().iter().map(coverage_to_wire).collect(),
         };
         let closed = |_| Status::cancelled("the agent is stopping");
         up.send(v1::AgentMessage { body: Some(Up::Hello(hello)) }).await.map_err(closed)?;

@@ -2,12 +2,41 @@
 
 use std::sync::Arc;
 
+use rustix::thread::{CapabilitySet, capabilities};
 use tracing::warn;
+use weir_capture::{LiveOptions, LiveTap};
 use weir_cluster::Snapshot;
-use weir_model::{PodRef, Tap, TapRole};
+use weir_model::{PodRef, Tap, TapRole, Timestamp};
+use weir_service::clock::Clock;
 
-use super::TapSpec;
 use super::netns::{NetlinkError, Owner, owner_of};
+use super::{TapSource, TapSpec};
+use crate::live::LiveSource;
+
+/// Whether this thread may open live taps.
+pub(crate) fn may_capture() -> bool {
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::NET_RAW))
+}
+
+/// Opens a tap on each interface that is asked for by name. All that cannot be opened are reported.
+pub(crate) fn open_interfaces(
+    specs: &[TapSpec],
+    snapshot: &Snapshot,
+    node: &str,
+    options: &LiveOptions,
+    clock: &Arc<dyn Clock>,
+) -> Result<Vec<LiveSource>, Vec<String>> {
+    let (mut sources, mut problems) = (Vec::new(), Vec::new());
+    for spec in specs {
+        let TapSource::Interface(name) = &spec.source else { continue };
+        let tap = Arc::new(live_tap(name, spec, snapshot, node));
+        match LiveTap::open(name, options) {
+            Ok(capture) => sources.push(LiveSource { capture, tap, since: Timestamp(clock.now_ns()) }),
+            Err(error) => problems.push(format!("{:#}", anyhow::Error::new(error))),
+        }
+    }
+    if problems.is_empty() { Ok(sources) } else { Err(problems) }
+}
 
 /// Says what `interface` is and whose. A role or pod in `spec` counts before anything that is found out; what cannot be
 /// found out is a warning, and the pod is then unknown.

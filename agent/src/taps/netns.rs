@@ -3,17 +3,20 @@
 //! The kernel says which network namespace the other end of a veth is in and which addresses are there; the snapshot
 //! says which pod of this node has one of them. Enters no namespace, opens no tap and needs nobody's `/proc`.
 
+mod links;
 mod netlink;
 mod sight;
 
 use std::fmt;
 use std::net::IpAddr;
 
-use weir_cluster::Snapshot;
+use weir_cluster::{PodEntry, Snapshot};
 use weir_model::PodRef;
 
+pub(super) use links::{Link, Links, News};
+pub(super) use netlink::Netlink;
 pub use netlink::NetlinkError;
-use sight::Sight;
+pub(super) use sight::{Routes, Sight};
 
 /// Whose an interface is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,18 +64,19 @@ impl fmt::Display for Unnamed {
 /// nothing). Else it is the node's where it leads to more than one address (a subnet or a default route: the uplink of
 /// a node that is a container itself), and an unknown pod's where it does not.
 pub fn owner_of(interface: &str, snapshot: &Snapshot, node: &str) -> Result<Owner, NetlinkError> {
-    Ok(decide(sight::of(interface)?, snapshot, node))
+    Ok(decide(&sight::of(interface)?, snapshot, node, |_, _| true))
 }
 
-fn decide(sight: Sight, snapshot: &Snapshot, node: &str) -> Owner {
-    let Sight::Veth { inside, routed, leads_out, sees_inside } = sight else { return Owner::Node };
-    if let Some(pod) = inside.iter().chain(&routed).find_map(|ip| pod_at(*ip, snapshot, node)) {
+/// The same from what was seen of an interface. Pods that are not `free` for an address are passed over.
+pub(super) fn decide(sight: &Sight, snapshot: &Snapshot, node: &str, free: impl Fn(&PodRef, IpAddr) -> bool) -> Owner {
+    let Sight::Veth { leads_out, sees_inside, .. } = sight else { return Owner::Node };
+    if let Some(pod) = sight.addresses().find_map(|ip| pod_at(ip, snapshot, node, &free)) {
         return Owner::Pod(pod);
     }
-    if leads_out {
+    if *leads_out {
         return Owner::Node;
     }
-    let mut strangers: Vec<IpAddr> = inside.into_iter().chain(routed).collect();
+    let mut strangers: Vec<IpAddr> = sight.addresses().collect();
     strangers.sort_unstable();
     strangers.dedup();
     Owner::UnknownPod(match (sees_inside, strangers.is_empty()) {
@@ -82,10 +86,14 @@ fn decide(sight: Sight, snapshot: &Snapshot, node: &str) -> Owner {
     })
 }
 
-/// The pod of an address, where it is one of `node`.
-fn pod_at(ip: IpAddr, snapshot: &Snapshot, node: &str) -> Option<PodRef> {
-    let entry = snapshot.pod(ip)?;
-    (entry.node.as_deref() == Some(node)).then(|| entry.pod.clone())
+/// The one pod of `node` that may have an address and is free.
+fn pod_at(ip: IpAddr, snapshot: &Snapshot, node: &str, free: &impl Fn(&PodRef, IpAddr) -> bool) -> Option<PodRef> {
+    let here = |entry: &&PodEntry| entry.node.as_deref() == Some(node) && free(&entry.pod, ip);
+    let pods: Vec<_> = snapshot.pods_at(ip).into_iter().filter(here).collect();
+    match pods[..] {
+        [only] => Some(only.pod.clone()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -112,8 +120,8 @@ mod tests {
         Sight::Veth { inside: ips(inside), routed: ips(routed), leads_out: false, sees_inside: true }
     }
 
-    fn decided(sight: Sight) -> Owner {
-        decide(sight, &snapshot(), "node-a")
+    fn decided(sight: &Sight) -> Owner {
+        decide(sight, &snapshot(), "node-a", |_, _| true)
     }
 
     fn web_1() -> Owner {
@@ -122,26 +130,26 @@ mod tests {
 
     #[test]
     fn a_veth_is_of_the_pod_that_has_an_address_behind_it() {
-        assert_eq!(decided(veth(&["127.0.0.1", "fe80::1", "10.1.0.7"], &[])), web_1());
-        assert_eq!(decided(veth(&["fd00::7"], &[])), web_1());
+        assert_eq!(decided(&veth(&["127.0.0.1", "fe80::1", "10.1.0.7"], &[])), web_1());
+        assert_eq!(decided(&veth(&["fd00::7"], &[])), web_1());
     }
 
     #[test]
     fn a_route_names_the_pod_where_the_addresses_are_not_to_be_had() {
-        assert_eq!(decided(veth(&[], &["10.1.0.7"])), web_1());
+        assert_eq!(decided(&veth(&[], &["10.1.0.7"])), web_1());
     }
 
     #[test]
     fn a_pod_of_another_node_is_never_named() {
         let unknown = Owner::UnknownPod(Unnamed::Strangers(vec!["10.1.1.7".parse().expect("an address")]));
-        assert_eq!(decided(veth(&["10.1.1.7"], &["10.1.1.7"])), unknown);
+        assert_eq!(decided(&veth(&["10.1.1.7"], &["10.1.1.7"])), unknown);
     }
 
     #[test]
     fn says_why_a_pod_is_unknown() {
-        assert_eq!(decided(veth(&[], &[])), Owner::UnknownPod(Unnamed::NoAddress));
+        assert_eq!(decided(&veth(&[], &[])), Owner::UnknownPod(Unnamed::NoAddress));
         let blind = Sight::Veth { inside: vec![], routed: vec![], leads_out: false, sees_inside: false };
-        assert_eq!(decided(blind), Owner::UnknownPod(Unnamed::NoNetAdmin));
+        assert_eq!(decided(&blind), Owner::UnknownPod(Unnamed::NoNetAdmin));
         let strangers = Unnamed::Strangers(["10.9.0.1", "10.9.0.2"].map(|ip| ip.parse().expect("an address")).into());
         assert!(strangers.to_string().ends_with("has the address 10.9.0.1, 10.9.0.2"));
     }
@@ -154,8 +162,8 @@ mod tests {
             }
             Sight::Own => Sight::Own,
         };
-        assert_eq!(decided(out(&["172.18.0.1"])), Owner::Node);
-        assert_eq!(decided(out(&["10.1.0.7"])), web_1());
-        assert_eq!(decided(Sight::Own), Owner::Node);
+        assert_eq!(decided(&out(&["172.18.0.1"])), Owner::Node);
+        assert_eq!(decided(&out(&["10.1.0.7"])), web_1());
+        assert_eq!(decided(&Sight::Own), Owner::Node);
     }
 }

@@ -1,4 +1,4 @@
-//! `--tap` values: `iface:eth0,role=uplink` or `file:routed/*/node-a.veth-*.pcap,role=pod,pod=shop/web-1`.
+//! `--tap` values: `pods`, `uplink`, `iface:eth0,role=uplink` or `file:routed/*/node-a.veth-*.pcap,role=pod,pod=shop/web-1`.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -19,6 +19,10 @@ pub struct TapSpec {
 /// Where frames come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TapSource {
+    /// The host ends of all pods' veths, as they come and go.
+    Pods,
+    /// The interfaces that default routes leave by, as they come and go.
+    Uplink,
     /// A live interface, by name.
     Interface(String),
     /// Capture files, by a pattern with `*`, `?` and `**`. Files of one name are one interface.
@@ -28,9 +32,12 @@ pub enum TapSource {
 /// Why a `--tap` cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TapSpecError {
-    /// Neither `iface:` nor `file:`.
-    #[error("tap '{0}' names no source: write iface:NAME or file:PATTERN")]
+    /// No source that there is.
+    #[error("tap '{0}' names no source: write pods, uplink, iface:NAME or file:PATTERN")]
     NoSource(String),
+    /// More is said of what is found out.
+    #[error("tap '{0}' takes no options")]
+    Options(String),
     /// Nothing behind the colon.
     #[error("tap '{0}' names nothing behind the colon")]
     Empty(String),
@@ -46,6 +53,12 @@ impl FromStr for TapSpec {
     type Err = TapSpecError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(source) = found(text) {
+            return Ok(Self { source, role: None, pod: None });
+        }
+        if text.split_once(',').is_some_and(|(word, _)| found(word).is_some()) {
+            return Err(TapSpecError::Options(text.to_owned()));
+        }
         let (scheme, mut rest) = text.split_once(':').ok_or_else(|| TapSpecError::NoSource(text.to_owned()))?;
         let (mut role, mut pod) = (None, None);
         // Options are read from the end, so that a path may hold a comma.
@@ -80,7 +93,7 @@ impl TapSpec {
     pub fn list(words: &[String]) -> Result<Vec<Self>, TapSpecError> {
         let mut taps: Vec<String> = Vec::new();
         for word in words {
-            let begins = word.starts_with("iface:") || word.starts_with("file:");
+            let begins = found(word).is_some() || word.starts_with("iface:") || word.starts_with("file:");
             match taps.last_mut() {
                 Some(tap) if !begins => {
                     tap.push(',');
@@ -90,6 +103,15 @@ impl TapSpec {
             }
         }
         taps.iter().map(|tap| tap.parse()).collect()
+    }
+}
+
+/// A source that needs no name.
+fn found(word: &str) -> Option<TapSource> {
+    match word {
+        "pods" => Some(TapSource::Pods),
+        "uplink" => Some(TapSource::Uplink),
+        _ => None,
     }
 }
 
@@ -118,6 +140,9 @@ mod tests {
 
     #[test]
     fn puts_taps_together_again() {
+        let words = ["file:a*.pcap", "role=uplink", "pods", "uplink"].map(ToOwned::to_owned);
+        let sources: Vec<_> = TapSpec::list(&words).expect("valid").into_iter().map(|tap| tap.source).collect();
+        assert_eq!(sources, [TapSource::Files("a*.pcap".to_owned()), TapSource::Pods, TapSource::Uplink]);
         let words = ["file:a*.pcap", "role=uplink", "iface:eth0", "iface:cali1", "role=pod"].map(ToOwned::to_owned);
         let taps = TapSpec::list(&words).expect("valid");
         assert_eq!(
@@ -132,6 +157,7 @@ mod tests {
         let error = |text: &str| text.parse::<TapSpec>().expect_err("invalid").to_string();
         assert!(error("eth0").contains("iface:NAME"));
         assert!(error("ftp:eth0").contains("iface:NAME"));
+        assert!(error("pods,role=pod").contains("no options"));
         assert!(error("iface:").contains("behind the colon"));
         assert!(error("iface:eth0,role=veth").contains("'veth'"));
         assert!(error("iface:eth0,pod=web").contains("NAMESPACE/NAME"));

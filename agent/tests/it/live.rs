@@ -1,27 +1,20 @@
 //! The agent's program on a live veth: what crosses it is what the collector gets.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
-use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
-use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use weir_model::{
     AttributedFlow, Counters, Coverage, EndReason, EndpointKind, InitiatorBy, Leg, Loss, Outcome, PerDirection,
     Protocol, Report, TapRole,
 };
 
+use crate::agent::{Agent, DEADLINE};
 use crate::collector::{self, Said};
 use crate::lab::{Lab, NODE, NODE_IP, POD, POD_IP, VETH};
 
-/// How long anything may take before the test fails.
-const DEADLINE: Duration = Duration::from_secs(20);
 /// Ethernet, of every frame.
 const LINK_HEADER: u64 = 14;
 /// IPv4 and UDP.
@@ -35,10 +28,11 @@ async fn every_packet_on_the_veth_is_in_a_flow_of_its_leg() {
     let Some(lab) = Lab::up() else { return };
     lab.give_address(POD_IP.into());
     lab.route(POD_IP.into());
+    lab.manifests();
     let ear = lab.in_node(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a port");
     let port = ear.local_addr().expect("bound").port();
     let mut heard = collector::serve(ear);
-    let mut agent = Agent::start(&lab, port);
+    let mut agent = Agent::start(&lab, port, &format!("iface:{VETH}"));
 
     let Ok(Some(Said::Hello { node, taps })) = timeout(DEADLINE, heard.recv()).await else {
         panic!("no Hello first: {}", agent.log())
@@ -181,14 +175,16 @@ impl Told {
         assert_eq!((seen.flow.tuple.src_ip, seen.flow.tuple.dst_ip), (POD_IP.into(), NODE_IP.into()));
     }
 
-    /// The spans begin when the tap was opened, leave no gap, and hold every packet.
+    /// The spans begin when the tap was opened, leave no gap, and hold every packet. Each is told when it begins and when
+    /// it ends.
     fn check_coverage(&self, tap: &Coverage) {
         let mut until = tap.from_ts;
         for span in &self.coverage {
             assert_is_of_pod(span);
             assert_eq!(span.from_ts, until, "no gap: {:?}", self.coverage);
-            until = span.to_ts.expect("a span that is over");
+            until = span.to_ts.unwrap_or(until);
         }
+        assert!(until > tap.from_ts, "the last is over: {:?}", self.coverage);
         for seen in &self.flows {
             assert!(tap.from_ts <= seen.flow.first_ts && seen.flow.last_ts <= until, "{:?}", self.coverage);
         }
@@ -203,54 +199,4 @@ fn assert_is_of_pod(span: &Coverage) {
 fn assert_is_of_pod_tap(seen: &AttributedFlow) {
     assert_eq!((&*seen.tap.interface, seen.tap.role), (VETH, TapRole::Pod));
     assert_eq!(seen.tap.pod.as_ref().expect("known").to_string(), POD);
-}
-
-/// A running agent. It is killed when this is dropped before it has ended.
-struct Agent {
-    pid: Pid,
-    exit: JoinHandle<ExitStatus>,
-    has_ended: bool,
-    log: PathBuf,
-}
-
-impl Agent {
-    fn start(lab: &Lab, collector_port: u16) -> Self {
-        let manifests = lab.manifests();
-        let log = manifests.join("agent.log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_weir-agent"));
-        command.env_clear().args(["--node-name", NODE]).args(["--tap", &format!("iface:{VETH}")]);
-        command.args(["--cluster", &format!("manifests:{}", manifests.display())]);
-        command.arg("--report-start");
-        command.args(["--collector", &format!("http://127.0.0.1:{collector_port}")]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).expect("a log"));
-        let mut child = lab.in_node(|| command.spawn()).expect("the agent starts");
-        let pid = Pid::from_child(&child);
-        let exit = tokio::task::spawn_blocking(move || child.wait().expect("waited for"));
-        Self { pid, exit, has_ended: false, log }
-    }
-
-    fn terminate(&self) {
-        kill_process(self.pid, Signal::TERM).expect("told to stop");
-    }
-
-    /// Waits for the end.
-    async fn exit(&mut self) -> ExitStatus {
-        let ended = timeout(DEADLINE, &mut self.exit).await;
-        let Ok(status) = ended else { panic!("the agent goes on: {}", self.log()) };
-        self.has_ended = true;
-        status.expect("waited for")
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            // Not waited for yet, so the number is still its own.
-            let _ = kill_process(self.pid, Signal::KILL);
-        }
-    }
 }

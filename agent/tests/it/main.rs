@@ -1,6 +1,8 @@
 //! The agent against a real kernel: network namespaces with a veth between them, live taps, a collector in the test.
 
+mod agent;
 mod collector;
 mod lab;
 mod live;
 mod owner;
+mod pods;

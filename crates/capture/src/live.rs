@@ -1,10 +1,10 @@
 //! A live tap: one interface in, frames out, over libpcap's memory-mapped ring.
 //!
-//! The handle never blocks: poll [`LiveTap::fd`], then [`LiveTap::read`]. The kernel fills a block of the ring and hands
+//! The handle never blocks: poll its descriptor ([`LiveTap`] is [`AsFd`]), then [`LiveTap::read`]. The kernel fills a block of the ring and hands
 //! it over whole (`immediate_mode`, one wake-up a packet, costs four times the CPU). A kernel filter drops what is not
 //! IP or ARP and cuts frames at the snap length, so that 64 KiB offload frames are never copied in full.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
 use pcap::{Active, Capture, Linktype, Packet, Precision};
@@ -130,11 +130,6 @@ impl LiveTap {
         self.link
     }
 
-    /// The descriptor to poll for reading. Owned by the tap: never close it.
-    pub fn fd(&self) -> RawFd {
-        self.capture.as_raw_fd()
-    }
-
     /// Gives `each` the frames that are there now, at most [`LiveOptions::max_read`] of them, and returns how many.
     /// Never waits. 0 = nothing is there.
     pub fn read(&mut self, mut each: impl FnMut(&Frame<'_>)) -> Result<usize, LiveError> {
@@ -162,12 +157,25 @@ impl LiveTap {
             .stats()
             .map_err(|source| LiveError::Stats { interface: Arc::clone(&self.interface), source })?;
         let now = [now.received, now.dropped, now.if_dropped];
-        let [received, dropped, if_dropped] = [0, 1, 2].map(|i: usize| u64::from(now[i].wrapping_sub(self.last[i])));
+        let [received, dropped, if_dropped] = [0, 1, 2].map(|i: usize| now[i].wrapping_sub(self.last[i]));
         self.last = now;
-        self.stats.received += received;
-        self.stats.kernel_dropped += dropped;
-        self.stats.interface_dropped += if_dropped;
+        self.stats.received += u64::from(received);
+        self.stats.kernel_dropped += u64::from(dropped);
+        // The interface's own counters end with it, and are then read as nothing.
+        self.stats.interface_dropped += if if_dropped <= u32::MAX / 2 { u64::from(if_dropped) } else { 0 };
         Ok(self.stats)
+    }
+}
+
+/// To be polled for reading.
+impl AsFd for LiveTap {
+    #[expect(
+        unsafe_code,
+        reason = "libpcap hands out the number of its descriptor, which lives as long as the capture"
+    )]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: `self.capture` owns the descriptor and is borrowed for as long as the result.
+        unsafe { BorrowedFd::borrow_raw(self.capture.as_raw_fd()) }
     }
 }
 

@@ -119,6 +119,16 @@ impl Tracker {
         }
     }
 
+    /// The number that the next new flow gets.
+    pub const fn next_number(&self) -> u64 {
+        self.next_number
+    }
+
+    /// Goes on numbering new flows from here: trackers that come and go on one thread share its numbers.
+    pub const fn number_from(&mut self, next: u64) {
+        self.next_number = next;
+    }
+
     /// What was seen, skipped and lost so far.
     pub const fn counts(&self) -> &Counts {
         &self.counts

@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Room for one datagram of answers: the kernel sends at most 32 KiB at once.
-const DATAGRAM_BYTES: usize = 64 << 10;
+pub(super) const DATAGRAM_BYTES: usize = 64 << 10;
 
 /// How often a list is asked for again that changed while it was read.
 const ATTEMPTS: usize = 4;
@@ -40,7 +40,7 @@ pub enum NetlinkError {
 }
 
 /// A socket to the kernel's routing side, of the network namespace it was opened in.
-pub(super) struct Netlink {
+pub(in crate::taps) struct Netlink {
     socket: Socket,
     sequence: u32,
 }
@@ -48,7 +48,7 @@ pub(super) struct Netlink {
 impl Netlink {
     /// Opens a socket that has requests checked strictly: without, old kernels pass over what they do not know, and a
     /// question about another namespace is answered for this one.
-    pub(super) fn open() -> Result<Self, NetlinkError> {
+    pub(in crate::taps) fn open() -> Result<Self, NetlinkError> {
         let open = || {
             let mut socket = Socket::new(NETLINK_ROUTE)?;
             socket.bind_auto()?;
@@ -120,6 +120,17 @@ impl Netlink {
     }
 }
 
+/// The messages of one datagram, each with its header.
+pub(super) fn split(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkBuffer<&[u8]>> {
+    std::iter::from_fn(move || {
+        let length = NetlinkBuffer::new_checked(datagram).ok()?.length() as usize;
+        let (message, rest) = datagram.split_at_checked(length)?;
+        // Each message begins at a multiple of four bytes.
+        datagram = rest.get(length.next_multiple_of(4) - length..).unwrap_or_default();
+        Some(NetlinkBuffer::new(message))
+    })
+}
+
 /// What came back so far.
 struct Answers {
     objects: Vec<RouteNetlinkMessage>,
@@ -131,17 +142,10 @@ struct Answers {
 
 impl Answers {
     /// Reads the messages of one datagram that answer question number `sequence`.
-    fn read(&mut self, mut datagram: &[u8], sequence: u32) -> io::Result<()> {
-        while let Ok(header) = NetlinkBuffer::new_checked(datagram) {
-            let length = header.length() as usize;
-            let (message, rest) = datagram.split_at_checked(length).unwrap_or((datagram, &[]));
-            // Each message begins at a multiple of four bytes.
-            datagram = rest.get(length.next_multiple_of(4) - length..).unwrap_or_default();
-            if header.sequence_number() != sequence {
-                continue;
-            }
-            self.interrupted |= header.flags() & NLM_F_DUMP_INTR != 0;
-            self.take(message)?;
+    fn read(&mut self, datagram: &[u8], sequence: u32) -> io::Result<()> {
+        for message in split(datagram).filter(|message| message.sequence_number() == sequence) {
+            self.interrupted |= message.flags() & NLM_F_DUMP_INTR != 0;
+            self.take(message.into_inner())?;
         }
         Ok(())
     }

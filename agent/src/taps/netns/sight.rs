@@ -14,7 +14,7 @@ use super::netlink::{Netlink, NetlinkError};
 
 /// What the kernel shows of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(in crate::taps) enum Sight {
     /// A device that is in this network namespace only.
     Own,
     /// One end of a pair whose other end is in another network namespace.
@@ -39,13 +39,67 @@ pub(super) fn of(name: &str) -> Result<Sight, NetlinkError> {
         _ => None,
     });
     let Some(namespace) = namespace else { return Ok(Sight::Own) };
-    let index = link.header.index;
-    let routes = routes(&mut netlink, index)?;
-    Ok(Sight::Veth {
-        inside: inside(&mut netlink, namespace)?,
-        routed: routes.iter().filter_map(alone).collect(),
-        leads_out: routes.iter().any(is_default) || has_subnet(&mut netlink, index)?,
-        sees_inside: capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::NET_ADMIN)),
+    let routes = Routes::list(&mut netlink)?;
+    Sight::behind(&mut netlink, link.header.index, namespace, &routes)
+}
+
+impl Sight {
+    /// Looks at the interface at `index`, whose other end is in the namespace that this one calls `namespace`.
+    pub(in crate::taps) fn behind(
+        netlink: &mut Netlink,
+        index: u32,
+        namespace: i32,
+        routes: &Routes,
+    ) -> Result<Self, NetlinkError> {
+        Ok(Self::Veth {
+            inside: inside(netlink, namespace)?,
+            routed: routes.out_of(index).filter_map(alone).collect(),
+            leads_out: routes.out_of(index).any(is_default) || has_subnet(netlink, index)?,
+            sees_inside: capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::NET_ADMIN)),
+        })
+    }
+
+    /// The addresses by which a pod may be found.
+    pub(in crate::taps) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let (inside, routed) = match self {
+            Self::Own => (&[][..], &[][..]),
+            Self::Veth { inside, routed, .. } => (&inside[..], &routed[..]),
+        };
+        inside.iter().chain(routed).copied()
+    }
+}
+
+/// The routes of this namespace.
+pub(in crate::taps) struct Routes(Vec<RouteMessage>);
+
+impl Routes {
+    /// Asks for all of them.
+    pub(in crate::taps) fn list(netlink: &mut Netlink) -> Result<Self, NetlinkError> {
+        let answers = netlink.list(&RouteNetlinkMessage::GetRoute(RouteMessage::default()), "the routes")?;
+        let routes = answers.into_iter().filter_map(|answer| match answer {
+            RouteNetlinkMessage::NewRoute(route) => Some(route),
+            _ => None,
+        });
+        Ok(Self(routes.filter(|route| route.header.kind == RouteType::Unicast).collect()))
+    }
+
+    /// The interfaces that default routes leave by.
+    pub(in crate::taps) fn uplinks(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().filter(|route| is_default(route)).flat_map(ways_out)
+    }
+
+    /// The routes for packets out of the interface at `index`.
+    fn out_of(&self, index: u32) -> impl Iterator<Item = &RouteMessage> {
+        self.0.iter().filter(move |route| ways_out(route).any(|out| out == index))
+    }
+}
+
+/// The interfaces that a route leaves by: several where it has several hops.
+pub(super) fn ways_out(route: &RouteMessage) -> impl Iterator<Item = u32> + '_ {
+    route.attributes.iter().flat_map(|attribute| match attribute {
+        RouteAttribute::Oif(out) => vec![*out],
+        RouteAttribute::MultiPath(hops) => hops.iter().map(|hop| hop.interface_index).collect(),
+        _ => Vec::new(),
     })
 }
 
@@ -118,26 +172,6 @@ fn has_subnet(netlink: &mut Netlink, index: u32) -> Result<bool, NetlinkError> {
         }
         _ => false,
     }))
-}
-
-/// The routes for packets out of the interface at `index`.
-fn routes(netlink: &mut Netlink, index: u32) -> Result<Vec<RouteMessage>, NetlinkError> {
-    let answers = netlink.list(&RouteNetlinkMessage::GetRoute(RouteMessage::default()), "the routes")?;
-    Ok(answers
-        .into_iter()
-        .filter_map(|answer| match answer {
-            RouteNetlinkMessage::NewRoute(route) => Some(route),
-            _ => None,
-        })
-        .filter(|route| route.header.kind == RouteType::Unicast)
-        .filter(|route| {
-            route.attributes.iter().any(|attribute| match attribute {
-                RouteAttribute::Oif(out) => *out == index,
-                RouteAttribute::MultiPath(hops) => hops.iter().any(|hop| hop.interface_index == index),
-                _ => false,
-            })
-        })
-        .collect())
 }
 
 const fn is_default(route: &RouteMessage) -> bool {

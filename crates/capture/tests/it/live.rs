@@ -1,6 +1,7 @@
 //! A live tap on the loopback interface of a network namespace that the test makes: it needs root.
 
 use std::net::UdpSocket;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -42,7 +43,7 @@ fn inside_a_namespace() {
     let options = LiveOptions { snap_len: 60, ring_bytes: 4 << 20, batch_timeout_ms: 10, ..LiveOptions::default() };
     let mut tap = LiveTap::open("lo", &options).expect("the loopback interface can be tapped");
     assert_eq!((tap.link(), tap.interface().as_ref()), (LinkType::ETHERNET, "lo"));
-    assert!(tap.fd() >= 0);
+    assert!(tap.as_fd().as_raw_fd() >= 0);
     assert_eq!(tap.read(|_| ()).expect("an idle tap can be read"), 0);
     let (from, to) = (UdpSocket::bind("127.0.0.1:0"), UdpSocket::bind("127.0.0.1:0"));
     let (from, to) = (from.expect("a socket"), to.expect("a socket"));

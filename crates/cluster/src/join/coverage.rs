@@ -9,6 +9,7 @@ use weir_model::{Coverage, PodRef, RunId, Timestamp};
 struct Span {
     node: Arc<str>,
     run: RunId,
+    interface: Arc<str>,
     from: Timestamp,
     /// `None` = still open.
     to: Option<Timestamp>,
@@ -19,7 +20,7 @@ struct Span {
 /// Spans of packet time in which pods had a tap.
 ///
 /// Key: the pod. Cap: [`MAX_PODS`], the one that was watched longest ago first, and [`MAX_SPANS`] for each pod, oldest
-/// first; spans of one run that touch are merged, so a pod that
+/// first; spans of one tap and run that touch are merged, so a pod that
 /// is watched without a break needs one.
 #[derive(Debug)]
 pub(super) struct CoverageIndex {
@@ -42,29 +43,29 @@ impl CoverageIndex {
     }
 
     pub(super) fn cover(&mut self, node: &Arc<str>, run: RunId, coverage: &Coverage) {
-        let (Some(pod), true) = (&coverage.pod, coverage.interface.is_some() && coverage.reason.is_none()) else {
-            return;
-        };
+        let (Some(pod), Some(interface)) = (&coverage.pod, &coverage.interface) else { return };
         self.make_room(pod);
         let told = coverage.to_ts.unwrap_or(coverage.from_ts);
         let spans = self.pods.entry(pod.clone()).or_default();
         let touches = |span: &Span| {
             span.run == run
                 && span.node == *node
+                && span.interface == *interface
                 && coverage.from_ts <= span.to.unwrap_or(Timestamp(i64::MAX)).plus_ns(self.slack_ns)
                 && coverage.to_ts.unwrap_or(Timestamp(i64::MAX)).plus_ns(self.slack_ns) >= span.from
         };
         if let Some(span) = spans.iter_mut().find(|span| touches(span)) {
             span.from = span.from.min(coverage.from_ts);
-            // A tap that is open reports what it has watched so far, and goes on: only its run's end closes it.
-            span.to = span.to.zip(coverage.to_ts).map(|(a, b)| a.max(b));
+            // A tap that goes on after a span says so at once, by an open one.
+            span.to = coverage.to_ts.map(|to| span.to.map_or(to, |known| known.max(to)));
             span.told = span.told.max(told);
             return;
         }
         if spans.len() >= MAX_SPANS {
             spans.remove(0);
         }
-        spans.push(Span { node: Arc::clone(node), run, from: coverage.from_ts, to: coverage.to_ts, told });
+        let (node, interface) = (Arc::clone(node), Arc::clone(interface));
+        spans.push(Span { node, run, interface, from: coverage.from_ts, to: coverage.to_ts, told });
     }
 
     fn make_room(&mut self, pod: &PodRef) {
@@ -114,5 +115,38 @@ impl CoverageIndex {
                 span.from.plus_ns(-self.slack_ns) <= from && to <= watched_to.plus_ns(self.slack_ns)
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_model::TapRole;
+
+    use super::*;
+
+    fn span(interface: &str, from: i64, to: Option<i64>) -> Coverage {
+        let pod = Some(PodRef { namespace: "shop".into(), name: "db-0".into() });
+        let (from_ts, to_ts) = (Timestamp(from), to.map(Timestamp));
+        Coverage { interface: Some(interface.into()), role: TapRole::Pod, pod, from_ts, to_ts, reason: None }
+    }
+
+    fn tapped(spans: &[Coverage], at: i64) -> bool {
+        let mut index = CoverageIndex::new(0);
+        for span in spans {
+            index.cover(&"node-a".into(), RunId(1), span);
+        }
+        index.tapped(spans[0].pod.as_ref().expect("a pod"), Timestamp(at))
+    }
+
+    #[test]
+    fn a_tap_that_ends_watches_no_longer() {
+        let open = [span("a", 10, None), span("a", 10, Some(60)), span("a", 60, None)];
+        assert!(tapped(&open, 5_000), "a window was over, not the tap");
+        let ended = [&open[..], &[span("a", 60, Some(70))]].concat();
+        assert!(!tapped(&ended, 71));
+        assert!(tapped(&ended, 65));
+        let two = [&ended[..], &[span("b", 50, None)]].concat();
+        assert!(tapped(&two, 71), "another tap of the pod goes on");
+        assert!(tapped(&[&two[..], &ended[..]].concat(), 71), "whatever comes again after a reconnect");
     }
 }

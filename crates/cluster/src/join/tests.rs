@@ -342,7 +342,7 @@ fn what_was_forgotten_is_looked_up_and_stays_decided() {
 }
 
 #[test]
-fn a_tap_that_reports_a_span_goes_on_watching() {
+fn a_tap_that_reports_a_span_and_the_next_goes_on_watching() {
     let mut joiner = joiner(&[("node-a", "client"), ("node-b", "web-2")]);
     let span = Coverage {
         interface: Some("veth".into()),
@@ -353,6 +353,8 @@ fn a_tap_that_reports_a_span_goes_on_watching() {
         reason: None,
     };
     joiner.cover(&Arc::from("node-a"), RunId(1), &span);
+    let next = Coverage { from_ts: Timestamp(60 * SECOND), to_ts: None, ..span };
+    joiner.cover(&Arc::from("node-a"), RunId(1), &next);
     let rows = apart(joiner, cluster_ip().into_iter().rev().collect());
     assert_eq!(primary(&rows).seen.leg, Some(Leg::Client));
 }

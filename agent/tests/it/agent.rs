@@ -1,0 +1,89 @@
+//! A running agent in the lab's node, as an ordinary user with two capabilities.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Gid, Pid, Signal, Uid, kill_process};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, configure_capability_in_ambient_set, set_capabilities, set_keep_capabilities,
+    set_thread_gid, set_thread_groups, set_thread_uid,
+};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::lab::{Lab, NODE};
+
+/// How long anything may take before the test fails.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+/// Nobody in particular.
+const USER: u32 = 1_000;
+
+/// A running agent. It is killed when this is dropped before it has ended.
+pub(crate) struct Agent {
+    pid: Pid,
+    exit: JoinHandle<ExitStatus>,
+    has_ended: bool,
+    log: PathBuf,
+}
+
+impl Agent {
+    /// Starts an agent in the lab's node, with the two capabilities that it needs and no other.
+    pub(crate) fn start(lab: &Lab, collector_port: u16, tap: &str) -> Self {
+        let manifests = lab.folder();
+        let log = manifests.join("agent.log");
+        let mut command = Command::new(lab.program(env!("CARGO_BIN_EXE_weir-agent")));
+        command.env_clear().args(["--node-name", NODE]).args(["--tap", tap]);
+        command.args(["--cluster", &format!("manifests:{}", manifests.display())]);
+        command.arg("--report-start");
+        command.args(["--collector", &format!("http://127.0.0.1:{collector_port}")]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).expect("a log"));
+        let start = || {
+            give_up_root();
+            command.spawn()
+        };
+        let mut child = lab.in_node(start).expect("the agent starts");
+        let pid = Pid::from_child(&child);
+        let exit = tokio::task::spawn_blocking(move || child.wait().expect("waited for"));
+        Self { pid, exit, has_ended: false, log }
+    }
+
+    pub(crate) fn terminate(&self) {
+        kill_process(self.pid, Signal::TERM).expect("told to stop");
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn exit(&mut self) -> ExitStatus {
+        let ended = timeout(DEADLINE, &mut self.exit).await;
+        let Ok(status) = ended else { panic!("the agent goes on: {}", self.log()) };
+        self.has_ended = true;
+        status.expect("waited for")
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            // Not waited for yet, so the number is still its own.
+            let _ = kill_process(self.pid, Signal::KILL);
+        }
+    }
+}
+
+/// Makes this thread, and what it starts, an ordinary user that may capture and ask the kernel about networks.
+fn give_up_root() {
+    let two = CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN;
+    set_keep_capabilities(true).expect("kept");
+    set_thread_groups(&[]).expect("no groups");
+    set_thread_gid(Gid::from_raw(USER)).expect("another group");
+    set_thread_uid(Uid::from_raw(USER)).expect("another user");
+    set_capabilities(None, CapabilitySets { effective: two, permitted: two, inheritable: two }).expect("only two");
+    for capability in [CapabilitySet::NET_RAW, CapabilitySet::NET_ADMIN] {
+        configure_capability_in_ambient_set(capability, true).expect("for programs too");
+    }
+}
