@@ -79,6 +79,9 @@ pub(crate) struct ReadArgs {
     /// Records of the netfilter log (NFLOG, pcap) as what the cluster's own enforcement decided (with --cluster)
     #[arg(long, value_name = "FILE", requires = "cluster")]
     pub(crate) nflog: Vec<PathBuf>,
+    /// Name of a network outside the cluster, such as 10.0.0.0/8=corp; the longest that fits counts (with --cluster)
+    #[arg(long, value_name = "CIDR=NAME", value_delimiter = ',')]
+    pub(crate) cidr_name: Vec<weir_cluster::NamedNetwork>,
     /// Show requests (DNS, HTTP, gRPC, TLS), not flows; so do flags that only requests have
     #[arg(long)]
     pub(crate) requests: bool,

@@ -47,9 +47,10 @@ fn endpoint(row: &Record, side: &str, port: Option<i64>) -> String {
         (Some("node"), _, Some(name)) => format!("node:{name}{port}"),
         (Some("service"), Some(namespace), Some(name)) => format!("service:{namespace}/{name}{port}"),
         (_, Some(namespace), Some(name)) => format!("{namespace}/{name}{port}"),
-        _ => match column("dns_name").as_text() {
-            Some(name) => format!("{name}{port}"),
-            None => format!("{ip}{port}"),
+        (_, _, network) => match (column("dns_name").as_text(), network) {
+            (Some(name), _) => format!("{name}{port}"),
+            (None, Some(network)) => format!("{network}/{ip}{port}"),
+            (None, None) => format!("{ip}{port}"),
         },
     }
 }

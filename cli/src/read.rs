@@ -43,7 +43,7 @@ pub(crate) fn read(args: &ReadArgs) -> Result<()> {
         None => Plain::new(chosen).read(&args.files, &mut reading)?,
         Some(dir) => {
             let logs = logged::read(&args.nflog)?;
-            Named::load(dir, args.legs, chosen, logs)?.read(&args.files, &mut reading)?
+            Named::load(dir, args, chosen, logs)?.read(&args.files, &mut reading)?
         }
     };
     if args.output == FlowFormat::None {

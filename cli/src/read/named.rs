@@ -22,6 +22,7 @@ use weir_model::{Coverage, Flow, FlowRow, LinkType, PodRef, PolicyLog, Request, 
 use super::chosen::Chosen;
 use super::said::Said;
 use super::{Reading, run_files};
+use crate::args::ReadArgs;
 use crate::filter_args::Rows;
 
 /// Reads everything, then names it.
@@ -57,7 +58,7 @@ impl FlowSink for Recording {
 }
 
 impl Named {
-    pub(super) fn load(dir: &Path, all_legs: bool, chosen: Chosen, logs: Vec<PolicyLog>) -> Result<Self> {
+    pub(super) fn load(dir: &Path, args: &ReadArgs, chosen: Chosen, logs: Vec<PolicyLog>) -> Result<Self> {
         // The same spelling as the programs' is understood too.
         let plain = dir.to_str().and_then(|text| text.strip_prefix("manifests:")).map_or(dir, Path::new);
         let loaded = manifests::load(plain)
@@ -65,10 +66,11 @@ impl Named {
         for note in &loaded.notes {
             eprintln!("note: {note}");
         }
-        let snapshot = Snapshot::build(&loaded.objects, &SnapshotOptions::default());
+        let options = SnapshotOptions { networks: args.cidr_name.clone(), ..SnapshotOptions::default() };
+        let snapshot = Snapshot::build(&loaded.objects, &options);
         let policies = Timeline::always(PolicySet::build(&loaded.objects, PolicyOptions::default()));
         let routes = Timeline::always(Routing::build(&loaded.objects, &GatewayOptions::default()));
-        Ok(Self { snapshot, policies, routes, all_legs, chosen, logs, recordings: BTreeMap::new() })
+        Ok(Self { snapshot, policies, routes, all_legs: args.legs, chosen, logs, recordings: BTreeMap::new() })
     }
 
     pub(super) fn read(mut self, files: &[PathBuf], reading: &mut Reading) -> Result<Vec<FileError>> {

@@ -3,7 +3,7 @@
 //! A flow's report and a snapshot come in, the same report with names comes out. It never turns a flow round, undoes no
 //! NAT and evaluates no policy: what only another leg shows is left to the joining of legs.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use weir_model::{AttributedFlow, Endpoint, EndpointKind, Flow, Leg, PodRef, Service, Tap, TapRole};
@@ -11,11 +11,15 @@ use weir_model::{AttributedFlow, Endpoint, EndpointKind, Flow, Leg, PodRef, Serv
 use crate::Snapshot;
 use crate::snapshot::Target;
 
+/// Where the DNS cache of a node listens on every node, unless it was told otherwise.
+const NODE_LOCAL_DNS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10));
+
 /// Says what one tap can know of a flow.
 ///
 /// - Leg: at a pod's tap `client` where that pod is the source (also where it is both), `server` where it is the
 ///   destination, else `transit`; at an uplink `transit`; `None` where the tap's pod is not known.
-/// - Endpoints: see [`Snapshot`]; of two pods that may have had an address it is the tap's. A destination may be a Service at a node port, a source never is.
+/// - Endpoints: see [`Snapshot`]; of two pods that may have had an address it is the tap's; 169.254.20.10 is the node's
+///   own DNS cache, `node-local-dns` on the node of the tap's pod. A destination may be a Service at a node port, a source never is.
 /// - Service: by its own address and port; else by EndpointSlices, as [`weir_model::ServiceMethod::EndpointSlice`]
 ///   where there is one, as candidates where there are several, and only as candidates on the client leg, which shows
 ///   that the opener dialled the endpoint itself.
@@ -33,11 +37,26 @@ pub fn attribute(snapshot: &Snapshot, tap: &Arc<Tap>, flow: Flow) -> AttributedF
 /// Where there is no telling which of some pods has an address, and the tap is at one of them, it is that one: nobody
 /// else's packets pass there under it.
 fn seen_at(snapshot: &Snapshot, tap: &Tap, ip: IpAddr, endpoint: Arc<Endpoint>) -> Arc<Endpoint> {
+    if ip.to_canonical() == NODE_LOCAL_DNS && endpoint.kind == EndpointKind::Unknown {
+        return node_local_dns(snapshot, tap);
+    }
     let Some(pod) = tap.pod.as_ref().filter(|_| endpoint.kind == EndpointKind::Pod && endpoint.name.is_none()) else {
         return endpoint;
     };
     let here = snapshot.pods_at(ip).into_iter().find(|entry| entry.pod == *pod);
     here.map_or(endpoint, |entry| Arc::clone(&entry.endpoint))
+}
+
+/// The cache on the node of the tap's pod: such an address never leaves the node.
+fn node_local_dns(snapshot: &Snapshot, tap: &Tap) -> Arc<Endpoint> {
+    let pod = tap.pod.as_ref().and_then(|pod| snapshot.pod_named(pod));
+    Arc::new(Endpoint {
+        kind: EndpointKind::Node,
+        name: Some(Arc::from("node-local-dns")),
+        node: pod.and_then(|pod| pod.node.clone()),
+        zone: pod.and_then(|pod| pod.endpoint.zone.clone()),
+        ..Endpoint::default()
+    })
 }
 
 fn leg(snapshot: &Snapshot, tap: &Tap, src: &Endpoint, dst: &Endpoint) -> Option<Leg> {

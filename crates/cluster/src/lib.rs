@@ -26,5 +26,5 @@ pub use history::{History, Memory};
 pub use known::Known;
 pub use owners::{OwnerCandidates, settle_owners};
 pub use resolved::{Resolved, ResolvedLimits};
-pub use snapshot::{Backend, PodEntry, ServiceHit, Snapshot, SnapshotOptions};
+pub use snapshot::{Backend, NamedNetwork, NamedNetworkError, PodEntry, ServiceHit, Snapshot, SnapshotOptions};
 pub use timeline::Timeline;

@@ -8,6 +8,7 @@ mod addresses;
 mod dns;
 mod life;
 mod naming;
+mod networks;
 mod services;
 mod shards;
 mod socket;
@@ -26,6 +27,8 @@ pub(crate) use dns::{Meant, NamedService, key as name_key};
 pub use life::PodEntry;
 pub(crate) use life::{Life, OPEN};
 pub(crate) use naming::{Naming, PortName, candidates};
+pub(crate) use networks::Networks;
+pub use networks::{NamedNetwork, NamedNetworkError};
 pub use services::Backend;
 pub(crate) use services::{At, Claim, sorted};
 pub(crate) use shards::Shards;
@@ -44,12 +47,14 @@ pub struct SnapshotOptions {
     pub partial: bool,
     /// The domain of the cluster's DNS names, in lower case. Default: `cluster.local`.
     pub domain: String,
+    /// Names for networks outside the cluster. Default: none.
+    pub networks: Vec<NamedNetwork>,
 }
 
 impl Default for SnapshotOptions {
     fn default() -> Self {
         let labels = vec!["app".to_owned(), "app.kubernetes.io/name".to_owned()];
-        Self { labels, partial: false, domain: "cluster.local".to_owned() }
+        Self { labels, partial: false, domain: "cluster.local".to_owned(), networks: Vec::new() }
     }
 }
 
@@ -85,6 +90,7 @@ pub(crate) struct Index {
     pub(crate) remembered_from: Timestamp,
     pub(crate) partial: bool,
     pub(crate) domain: Arc<str>,
+    networks: Arc<Networks>,
     external: Arc<Endpoint>,
     unknown: Arc<Endpoint>,
     /// Several Services.
@@ -106,6 +112,7 @@ impl Index {
             remembered_from: Timestamp(i64::MIN),
             partial: options.partial,
             domain: Arc::from(options.domain.as_str()),
+            networks: Arc::new(Networks::new(&options.networks)),
             external: of_kind(EndpointKind::External),
             unknown: of_kind(EndpointKind::Unknown),
             several: of_kind(EndpointKind::Service),
@@ -169,6 +176,11 @@ impl Snapshot {
     /// a pod's first packets are faster than its address.
     pub fn is_known(&self, ip: IpAddr) -> bool {
         self.holder(ip).is_some()
+    }
+
+    /// Whether an object may yet be told that has an address: it is of a kind that objects have.
+    pub fn may_be_told(&self, ip: IpAddr) -> bool {
+        addresses::leaves_the_link(ip)
     }
 
     /// Who is dialled at an address: also a Service at its cluster address, load balancer address, external address
@@ -303,7 +315,10 @@ impl Snapshot {
     /// What an address is that nobody has.
     fn elsewhere(&self, ip: IpAddr) -> &Arc<Endpoint> {
         let is_known = self.is_whole() && self.remembers(self.at);
-        if is_known && self.index.ranges.may_be_outside(ip) { &self.index.external } else { &self.index.unknown }
+        if !is_known || !self.index.ranges.may_be_outside(ip) {
+            return &self.index.unknown;
+        }
+        self.index.networks.at(ip).unwrap_or(&self.index.external)
     }
 }
 

@@ -159,6 +159,14 @@ impl Ranges {
     }
 }
 
+/// Whether an address may be that of something in the network, near or far: it leaves the link.
+pub(crate) const fn leaves_the_link(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => leaves_the_link_v4(v4),
+        IpAddr::V6(v6) => leaves_the_link_v6(v6),
+    }
+}
+
 const fn leaves_the_link_v4(ip: Ipv4Addr) -> bool {
     !(ip.is_unspecified() || ip.is_loopback() || ip.is_link_local() || ip.is_multicast() || ip.is_broadcast())
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use weir_cluster::{NamedNetwork, Snapshot, SnapshotOptions};
 use weir_model::{EndpointKind, PodRef, Protocol};
 
-use crate::given::{self, endpoint, node, pod, said, service, snapshot};
+use crate::given::{self, endpoint, node, objects, pod, said, service, snapshot};
 
 #[test]
 fn a_pod_is_found_by_every_address_it_has() {
@@ -134,4 +135,30 @@ fn a_cluster_address_is_its_service_at_any_port_and_nameless_where_two_claim_it(
     let twice = snapshot(&(web + &service("copy", "clusterIP: 10.96.0.1, ports: [{port: 81}]")));
     assert_eq!(said(&endpoint(&twice, "10.96.0.1", 80)), "service shop/web", "only web has port 80");
     assert_eq!(said(&endpoint(&twice, "10.96.0.1", 82)), "service -/-");
+}
+
+#[test]
+fn networks_outside_have_the_name_of_the_longest_that_fits() {
+    let networks = ["10.0.0.0/8=corp", "10.9.8.7/16=branch", "2001:db8::/32=lab", "192.0.2.1=gateway"];
+    let networks = networks.map(|text| text.parse().unwrap_or_else(|error| panic!("{error}"))).into();
+    let options = SnapshotOptions { networks, ..SnapshotOptions::default() };
+    let yaml = node("a", "172.31.0.1", "10.1.0.0/24") + &pod("web", "10.1.0.5", "a", 1);
+    let named = Snapshot::build(&objects(&yaml), &options);
+    for (ip, who) in [
+        ("10.2.3.4", "external -/corp"),
+        ("10.9.0.1", "external -/branch"),
+        ("::ffff:10.9.0.1", "external -/branch"),
+        ("2001:db8::1", "external -/lab"),
+        ("192.0.2.1", "external -/gateway"),
+        ("192.0.2.2", "external -/-"),
+        ("10.1.0.5", "pod shop/web"),
+        ("10.1.0.9", "unknown -/-"),
+    ] {
+        assert_eq!(said(&endpoint(&named, ip, 80)), who, "{ip}");
+    }
+    let partial = Snapshot::build(&objects(&yaml), &SnapshotOptions { partial: true, ..options });
+    assert_eq!(said(&endpoint(&partial, "10.2.3.4", 80)), "unknown -/-", "it may be a pod that was not told yet");
+    for text in ["", "10.0.0.0/8", "10.0.0.0/8=", "=corp", "10.0.0.0/33=corp", "host=corp"] {
+        assert!(text.parse::<NamedNetwork>().is_err(), "{text}");
+    }
 }

@@ -112,6 +112,17 @@ fn endpoints_outside_the_cluster_are_named_by_hand_made_slices() {
 }
 
 #[test]
+fn the_dns_cache_of_a_node_is_told_as_that_on_the_node_of_the_tap() {
+    let asked = flow(("10.1.0.4", 4000), ("169.254.20.10", 53), Protocol::UDP);
+    let seen = attribute(&shop(), &tap(TapRole::Pod, Some("shop/client")), asked);
+    assert_eq!((said(&seen.dst), seen.leg), ("node -/node-local-dns".to_owned(), Some(Leg::Client)));
+    assert_eq!((seen.dst.node.as_deref(), seen.dst.zone.as_deref()), (Some("a"), Some("z-a")));
+    let other = flow(("10.1.0.4", 4000), ("169.254.169.254", 80), Protocol::TCP);
+    let seen = attribute(&shop(), &tap(TapRole::Pod, Some("shop/client")), other);
+    assert_eq!(said(&seen.dst), "unknown -/-", "who knows what else is on a link");
+}
+
+#[test]
 fn a_reply_joined_half_way_is_told_as_it_was_seen() {
     let shop = shop();
     let mut reply = flow(("10.96.0.1", 80), ("10.1.0.4", 4000), Protocol::TCP);

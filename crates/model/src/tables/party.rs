@@ -76,7 +76,7 @@ macro_rules! edge_columns {
             |r| r.flow_row().seen.src.kind.name().into();
         src_namespace: Text, Endpoints, "Namespace of the opener. Null = it has none.",
             |r| r.flow_row().seen.src.namespace.as_ref().into();
-        src_name: Text, Endpoints, "Name of the opener: pod, node or Service. Null = not known.",
+        src_name: Text, Endpoints, "Name of the opener: pod, node or Service; of an outside address its network, where one is configured. Null = not known.",
             |r| r.flow_row().seen.src.name.as_ref().into();
         src_workload_kind: Text, Endpoints, "Kind of the workload that owns the opener (Deployment, StatefulSet, ...; Pod without an owner). Null = not a pod.",
             |r| r.flow_row().seen.src.workload_kind.as_ref().into();
@@ -94,7 +94,7 @@ macro_rules! edge_columns {
             |r| r.flow_row().seen.dst.kind.name().into();
         dst_namespace: Text, Endpoints, "Namespace of the other side. Null = it has none.",
             |r| r.flow_row().seen.dst.namespace.as_ref().into();
-        dst_name: Text, Endpoints, "Name of the other side: pod, node or Service. Null = not known.",
+        dst_name: Text, Endpoints, "Name of the other side: pod, node or Service (node-local-dns = the DNS cache on the pod's node); of an outside address its network, where one is configured. Null = not known.",
             |r| r.flow_row().seen.dst.name.as_ref().into();
         dst_workload_kind: Text, Endpoints, "Kind of the workload that owns the other side. Null = not a pod.",
             |r| r.flow_row().seen.dst.workload_kind.as_ref().into();
