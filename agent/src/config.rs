@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use weir_cluster::{ResolvedLimits, SnapshotOptions};
+use weir_cluster::{NamedNetworkError, ResolvedLimits, SnapshotOptions};
 use weir_flow::L7Level;
 use weir_service::config::{Bytes, Scalar};
 use weir_service::telemetry::{LogFormat, LogLevel};
@@ -23,6 +23,10 @@ weir_service::settings! {
         labels: Vec<String> = "app,app.kubernetes.io/name",
         /// Domain of the cluster's DNS names.
         cluster_domain: String = "cluster.local",
+        /// Names of networks outside the cluster, repeated: CIDR=NAME, such as 10.0.0.0/8=corp; the longest that fits counts.
+        cidr_name: Vec<String>,
+        /// How long a report waits where nobody is known to have an address of its flow, counted from the flow's start: the cluster may be about to tell. Only with an API server; 0s = not at all.
+        hold_unknown: Duration = "2s",
         /// Address of the collector.
         collector: String = "http://127.0.0.1:4317",
         /// Span of packet time that one row of a flow covers; a part of an hour.
@@ -74,12 +78,19 @@ weir_service::settings! {
 
 impl AgentSettings {
     /// What is said of the cluster's objects.
-    pub(crate) fn snapshot_options(&self) -> SnapshotOptions {
-        SnapshotOptions {
+    pub(crate) fn snapshot_options(&self) -> Result<SnapshotOptions, NamedNetworkError> {
+        Ok(SnapshotOptions {
             labels: self.labels.clone(),
             domain: self.cluster_domain.trim_matches('.').to_ascii_lowercase(),
+            networks: self.cidr_name.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
             ..SnapshotOptions::default()
-        }
+        })
+    }
+
+    /// How old a flow of an unknown address is when it is named, at least. A folder is never behind.
+    pub(crate) fn hold(&self) -> Duration {
+        let is_told = self.cluster.as_deref().is_some_and(|place| !place.starts_with("manifests:"));
+        if is_told { self.hold_unknown } else { Duration::ZERO }
     }
 
     /// How much is remembered of what pods resolve: of one asker never more than an eighth.

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep_until};
 use weir_model::{AttributedFlow, AttributedRequest, Coverage, Loss, PolicyLog};
 
 use crate::event::Event;
+use crate::held::Held;
 use crate::naming::Naming;
 
 /// What a batch holds, before it has a number.
@@ -27,6 +28,7 @@ pub(crate) struct Contents {
 /// Contents as they grow.
 struct Growing {
     naming: Naming,
+    held: Held,
     contents: Contents,
 }
 
@@ -43,6 +45,16 @@ impl Contents {
 }
 
 impl Growing {
+    /// Gives the event back, unless it is a report that has to wait.
+    fn hold(&mut self, event: Event) -> Option<Event> {
+        let Some(wait) = self.held.wait(&event) else { return Some(event) };
+        if let Event::Request(tap, heard) = &event {
+            self.naming.hear(tap, &heard.0, &heard.1);
+        }
+        self.held.hold(event, wait);
+        None
+    }
+
     fn add(&mut self, event: Event) {
         match event {
             Event::Flow(tap, flow) => self.contents.flows.push(self.naming.flow(&tap, flow)),
@@ -79,28 +91,40 @@ impl CutAt {
     }
 }
 
-/// Attributes and cuts until the taps are done. Ends when every tap's end of the queue is gone.
-pub(crate) async fn cut(mut events: Receiver<Event>, naming: Naming, at: CutAt, out: Sender<Contents>) {
-    let mut growing = Growing { naming, contents: Contents::default() };
+/// Attributes and cuts until the taps are done; what is held then goes out as it is. Ends when every tap's end of the
+/// queue is gone.
+pub(crate) async fn cut(mut events: Receiver<Event>, (naming, held): (Naming, Held), at: CutAt, out: Sender<Contents>) {
+    let mut growing = Growing { naming, held, contents: Contents::default() };
     let mut deadline = Instant::now() + at.age;
     loop {
-        tokio::select! {
+        let event = tokio::select! {
             biased;
+            event = growing.held.next(), if !growing.held.is_empty() => Some(event),
             event = events.recv() => match event {
-                Some(event) => {
-                    if growing.contents.is_empty() {
-                        deadline = Instant::now() + at.age;
-                    }
-                    growing.add(event);
-                    if growing.contents.records() < at.records {
-                        continue;
-                    }
-                }
+                Some(event) => match growing.hold(event) {
+                    Some(event) => Some(event),
+                    None => continue,
+                },
                 None => break,
             },
-            () = sleep_until(deadline), if !growing.contents.is_empty() => {}
+            () = sleep_until(deadline), if !growing.contents.is_empty() => None,
+        };
+        if let Some(event) = event {
+            if growing.contents.is_empty() {
+                deadline = Instant::now() + at.age;
+            }
+            growing.add(event);
+            if growing.contents.records() < at.records {
+                continue;
+            }
         }
         if out.send(growing.take()).await.is_err() {
+            return;
+        }
+    }
+    for event in growing.held.take() {
+        growing.add(event);
+        if growing.contents.records() >= at.records && out.send(growing.take()).await.is_err() {
             return;
         }
     }
@@ -117,11 +141,18 @@ mod tests {
     use tokio::sync::{mpsc, watch};
     use weir_cluster::{History, ResolvedLimits, SnapshotOptions};
     use weir_model::{Batch, Flow, LossStage, RunId, TapRole, Timestamp};
+    use weir_service::clock::ManualClock;
 
     use super::*;
+    use crate::cluster::Snapshots;
     use crate::sample;
 
     const AGE: Duration = Duration::from_millis(200);
+
+    fn naming(snapshots: Snapshots, hold: Duration, clock: &ManualClock) -> (Naming, Held) {
+        let held = Held::new(snapshots.clone(), Arc::new(clock.clone()), hold);
+        (Naming::new(snapshots, ResolvedLimits::default()), held)
+    }
 
     struct Cutter {
         events: Sender<Event>,
@@ -133,7 +164,7 @@ mod tests {
             let (events, queue) = mpsc::channel(1_024);
             let (out, contents) = mpsc::channel(1_024);
             let (_, snapshots) = watch::channel(History::new(SnapshotOptions::default()).latest());
-            tokio::spawn(cut(queue, Naming::new(snapshots, ResolvedLimits::default()), at, out));
+            tokio::spawn(cut(queue, naming(snapshots, Duration::ZERO, &ManualClock::default()), at, out));
             Self { events, contents }
         }
 
@@ -216,7 +247,7 @@ mod tests {
         let (newest, snapshots) = watch::channel(history.latest());
         let (events, queue) = mpsc::channel(16);
         let (out, mut contents) = mpsc::channel(16);
-        let naming = Naming::new(snapshots, ResolvedLimits::default());
+        let naming = naming(snapshots, Duration::ZERO, &ManualClock::default());
         tokio::spawn(cut(queue, naming, CutAt { records: 1, age: AGE }, out));
         let (key, first) = pod("first", 0);
         history.apply(&first, seconds(1));
@@ -231,6 +262,106 @@ mod tests {
             named.push(flow.src.name.as_deref().map(str::to_owned));
         }
         assert_eq!(named, [Some("first".to_owned()), None, Some("second".to_owned())]);
+    }
+
+    /// A cutter that holds for 2 s, whose clock says 10 s, when the sample's flows begin, and half a second.
+    struct Holding {
+        cutter: Cutter,
+        history: History,
+        newest: watch::Sender<weir_cluster::Snapshot>,
+    }
+
+    impl Holding {
+        fn start() -> Self {
+            let history = History::new(SnapshotOptions::default());
+            let (newest, snapshots) = watch::channel(history.latest());
+            let clock = ManualClock::at(10_500_000_000);
+            let (events, queue) = mpsc::channel(8_192);
+            let (out, contents) = mpsc::channel(8_192);
+            let naming = naming(snapshots, Duration::from_secs(2), &clock);
+            tokio::spawn(cut(queue, naming, CutAt { records: 1, age: AGE }, out));
+            Self { cutter: Cutter { events, contents }, history, newest }
+        }
+
+        /// The pods that have the addresses of the sample's flow of that number are told now.
+        fn tell(&mut self, count: u8) {
+            for (name, net) in [("client", 1), ("server", 2)] {
+                let text = format!(
+                    "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: shop}}, status: {{phase: Running,
+                     podIP: 10.0.{net}.{count}, startTime: '1970-01-01T00:00:09Z'}}}}"
+                );
+                let loaded = weir_cluster::manifests::parse(&text, "pod.yaml").expect("a pod");
+                for (_, object) in loaded.objects.iter() {
+                    self.history.apply(object, Timestamp::from_parts(11, 0));
+                }
+            }
+            self.newest.send(self.history.latest()).expect("somebody cuts");
+        }
+
+        /// After how long the next flow came, and what its ends are called.
+        async fn next(&mut self) -> (Duration, Option<String>, Option<String>) {
+            let asked = Instant::now();
+            let flow = self.cutter.contents.recv().await.expect("cut").flows.remove(0);
+            let name = |endpoint: &weir_model::Endpoint| endpoint.name.as_deref().map(str::to_owned);
+            (asked.elapsed(), name(&flow.src), name(&flow.dst))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_young_flow_of_an_unknown_address_waits_for_the_late_news_of_it() {
+        let mut holding = Holding::start();
+        holding.cutter.flow(1).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        holding.tell(9);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(holding.cutter.contents.is_empty(), "that was news of somebody else");
+        holding.tell(1);
+        let named = (Duration::ZERO, Some("client".to_owned()), Some("server".to_owned()));
+        assert_eq!(holding.next().await, named, "nobody waits longer than for the news");
+        holding.cutter.flow(1).await;
+        assert_eq!(holding.next().await, named, "what is known never waits");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_tells_goes_out_as_it_is_when_the_flow_is_as_old_as_that() {
+        let mut holding = Holding::start();
+        holding.cutter.flow(1).await;
+        let (waited, src, dst) = holding.next().await;
+        assert_eq!((waited.as_millis() / 10, src, dst), (150, None, None));
+        let old = Flow { start_ts: Timestamp::from_parts(8, 500_000_000), ..sample::flow(1) };
+        holding.cutter.events.send(Event::Flow(sample::tap(), old)).await.expect("read");
+        assert_eq!(holding.next().await, (Duration::ZERO, None, None), "an old flow waits no more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_waits_with_its_flow_and_everything_goes_out_at_the_end() {
+        let mut holding = Holding::start();
+        let exchange = weir_model::Exchange::Dns(weir_model::Dns::default());
+        let request = weir_model::Request { ts: Timestamp(0), first_byte_us: None, latency_us: None, exchange };
+        let heard = Box::new((sample::flow(1), request));
+        holding.cutter.events.send(Event::Request(sample::tap(), heard)).await.expect("read");
+        holding.cutter.flow(2).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(holding.cutter.contents.is_empty());
+        let (events, _) = mpsc::channel(1);
+        drop(std::mem::replace(&mut holding.cutter.events, events));
+        let asked = Instant::now();
+        let (first, second) = (holding.cutter.contents.recv().await, holding.cutter.contents.recv().await);
+        let counts = [first, second].map(|cut| cut.map(|cut| (cut.requests.len(), cut.flows.len())));
+        assert_eq!((counts, asked.elapsed()), ([Some((1, 0)), Some((0, 1))], Duration::ZERO));
+        assert!(holding.cutter.contents.recv().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_room_those_that_waited_longest_go_out_as_they_are() {
+        let holding = Holding::start();
+        for _ in 0..5_000 {
+            holding.cutter.flow(1).await;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(holding.cutter.contents.len(), 5_000 - 4_096);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(holding.cutter.contents.len(), 5_000, "none is lost");
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ mod cluster;
 mod config;
 mod contents;
 mod event;
+mod held;
 mod live;
 mod logged;
 mod loss;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use weir_cluster::{Resolved, ResolvedLimits, attribute};
-use weir_model::{AttributedFlow, AttributedRequest, Flow, FlowId, Request, Tap};
+use weir_model::{AttributedFlow, AttributedRequest, Exchange, Flow, FlowId, Request, Tap};
 
 use crate::cluster::Snapshots;
 
@@ -40,6 +40,14 @@ impl Naming {
         self.carriers.insert(id, Arc::clone(&carrier));
         self.resolved.learn(&carrier, &request);
         AttributedRequest { flow: carrier, request }
+    }
+
+    /// A request that has to wait for its names; what it resolved counts at once.
+    pub(crate) fn hear(&mut self, tap: &Arc<Tap>, flow: &Flow, request: &Request) {
+        if matches!(request.exchange, Exchange::Dns(_)) {
+            let then = self.snapshots.borrow().as_of(flow.start_ts);
+            self.resolved.learn(&attribute(&then, tap, flow.clone()), request);
+        }
     }
 
     /// A batch is cut.

@@ -22,6 +22,7 @@ use crate::AgentSettings;
 use crate::cluster::{Cluster, Snapshots, follow};
 use crate::contents::{CutAt, cut};
 use crate::event::{Event, TapQueue, WhenFull};
+use crate::held::Held;
 use crate::live::Group;
 use crate::logged;
 use crate::naming::Naming;
@@ -65,7 +66,8 @@ impl Plan {
             .map_err(|error| Usage(format!("collector {}: {error}", settings.collector)))
             .hint("write http://HOST:PORT")?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let cluster = follow(settings.cluster.as_deref(), settings.snapshot_options(), Arc::clone(&clock)).await?;
+        let options = settings.snapshot_options().map_err(|error| Usage(format!("cidr_name: {error}")))?;
+        let cluster = follow(settings.cluster.as_deref(), options, Arc::clone(&clock)).await?;
         let is_named_once = |spec: &TapSpec| matches!(spec.source, TapSource::Interface(_) | TapSource::Files(_));
         let known = if specs.iter().any(is_named_once) {
             whole_or_late(cluster.snapshots.clone()).await
@@ -138,7 +140,9 @@ impl Plan {
         }
         self.start_threads(follower, &events, &shutdown.token())?;
         drop(events);
-        let naming = Naming::new(self.cluster.snapshots.clone(), settings.resolved_limits());
+        let snapshots = &self.cluster.snapshots;
+        let held = Held::new(snapshots.clone(), Arc::clone(&self.clock), settings.hold());
+        let naming = (Naming::new(snapshots.clone(), settings.resolved_limits()), held);
         tokio::spawn(cut(queue, naming, at, contents));
         let give_up = CancellationToken::new();
         let sending = tokio::spawn(send(sender, cut_contents, give_up.clone()));
