@@ -70,7 +70,7 @@ fn check(event: &Event, rows: &[Value]) {
         assert_eq!(spent, row["latency_us"].as_i64(), "{id}: {row:#?}");
     }
     for row in fronts.iter().filter(|row| row["l7"] == "tls") {
-        assert_eq!(text(row, "route_method"), Some("sni"), "{id}");
+        assert_eq!((text(row, "route_method"), text(row, "route_path")), (Some("sni"), None), "{id}");
     }
 }
 

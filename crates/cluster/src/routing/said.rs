@@ -18,7 +18,13 @@ pub(super) fn said(leg: RouteLeg, answers: &[Answer<'_>], by: RouteMethod) -> Ro
     let (near, far) = answers.split_at(answers.len().min(2 * MAX_CANDIDATES));
     let far = far.iter().filter(|answer| rule(answer) != own).take(1);
     let each: Vec<Routed> = near.iter().chain(far).map(|answer| routed(leg, answer)).collect();
-    common(leg, &each, by)
+    let mut made = common(leg, &each, by);
+    if matches!(by, RouteMethod::Host | RouteMethod::Sni) {
+        // Also where the host has one path: nothing says that the request is below it.
+        (made.path, made.path_type) = (None, None);
+        made.place = made.place.map(|place| RulePlace { matched: None, ..place });
+    }
+    made
 }
 
 /// What several possible rules have in common. Each is one rule, or none.

@@ -276,7 +276,8 @@ fn check(event: &Value, rows: &[RequestRow]) {
         assert_eq!(named(&place.namespace, &place.name).as_deref(), Some(ingress), "{id}");
         assert_eq!((place.kind, route.host.as_deref()), ("Ingress", text(event, "/ingress_rule/host")), "{id}");
         let is_tls_of_several = row.request.exchange.tls().is_some() && !route.candidates.is_empty();
-        let path = if is_tls_of_several { None } else { text(event, "/ingress_rule/path") };
+        let is_tls = row.request.exchange.tls().is_some();
+        let path = if is_tls { None } else { text(event, "/ingress_rule/path") };
         assert_eq!(route.path.as_deref(), path, "{id}: {route:?}");
         let led = route.service.as_ref().and_then(|service| named(&service.namespace, &service.name));
         assert_eq!(led.as_deref(), service.filter(|_| !is_tls_of_several), "{id}");

@@ -135,7 +135,7 @@ fn without_a_path_only_the_host_is_known() {
     assert_eq!(secure, Some(format!("sni shop 0.- {both}")));
     assert_eq!(met(&shop, &front(8_443), &hello(None)).as_deref(), Some(""), "a hello without a name says nothing");
     let one = cluster(&ingress("one", 1, &format!("rules: [{}]", rule("a.com", &["Prefix / a"]))));
-    assert_eq!(met(&one, &front(8_443), &hello(Some("a.com"))).as_deref(), Some("sni one 0.0 / a"));
+    assert_eq!(met(&one, &front(8_443), &hello(Some("a.com"))).as_deref(), Some("sni one 0.- a"));
 }
 
 #[test]
