@@ -6,9 +6,9 @@ use arrow::datatypes::{DataType, TimeUnit};
 use tempfile::TempDir;
 use weir_model::tables::{COVERAGE, CoverageRow, FLOWS};
 use weir_model::{
-    Coverage, EndReason, FlowRow, Icmp, Nat, PerDirection, PodRef, Protocol, Record, RouteLeg, RouteMethod,
-    RouteService, Routed, RulePlace, RunId, Service, ServiceMethod, ServiceRef, ServiceType, TapRole, Tcp, TcpFlags,
-    TcpState, Timestamp, Tunnel, TunnelKind, Value,
+    Audit, Cause, Coverage, EndReason, Evidence, FlowRow, Icmp, Judgement, Nat, PerDirection, PodRef, Protocol, Reason,
+    Record, RouteLeg, RouteMethod, RouteService, Routed, RulePlace, RunId, Service, ServiceMethod, ServiceRef,
+    ServiceType, SideJudgement, TapRole, Tcp, TcpFlags, TcpState, Tier, Timestamp, Tunnel, TunnelKind, Value, Verdict,
 };
 use weir_store::{Order, Rows};
 
@@ -28,6 +28,7 @@ fn full() -> FlowRow {
     flow.tunnel =
         vec![Tunnel { kind: TunnelKind::Vxlan, id: Some(u32::MAX) }, Tunnel { kind: TunnelKind::Ipip, id: None }];
     flow.icmp = vec![Icmp { kind: 3, code: 255 }];
+    flow.icmp_id = Some(u16::MAX);
     flow.tcp = Some(Tcp {
         flags: PerDirection { fwd: TcpFlags(0xff), rev: TcpFlags(0) },
         state: TcpState::Closed,
@@ -48,6 +49,7 @@ fn full() -> FlowRow {
         end.node = Some("node-b".into());
         end.zone = Some(String::new().into());
         end.labels = vec!["app=a".into(), "app=b".into()];
+        end.dns_name = Some("example.test".into());
     }
     row.seen.leg = Some(weir_model::Leg::Client);
     row.seen.service = Some(Arc::new(Service {
@@ -78,7 +80,28 @@ fn full() -> FlowRow {
         flags: vec!["https-redirect", "no-class"],
         service: Some(RouteService { namespace: "shop".into(), name: "cart".into(), port: Some("http".into()) }),
     }));
+    judge(&mut row);
     row
+}
+
+/// Says what policies say of a flow, in every column.
+fn judge(row: &mut FlowRow) {
+    let side = SideJudgement {
+        verdict: Verdict::Denied,
+        reason: Reason::IsolatedNoMatch,
+        tier: Some(Tier::NetworkPolicy),
+        policies: vec!["shop/web".into()],
+        rule: Some(0),
+    };
+    row.judgement = Some(Arc::new(Judgement {
+        egress: side.clone(),
+        ingress: side,
+        evidence: Evidence::Inferred,
+        versions: vec!["shop/web@7".into()],
+        since: Some(START),
+    }));
+    row.audit = Some(Audit::DeniedButPassed);
+    row.cause = Some(Cause::Policy);
 }
 
 /// The lake keeps microseconds.
