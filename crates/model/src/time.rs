@@ -64,6 +64,11 @@ impl Timestamp {
         self.civil().map_or_else(|| self.to_string(), |t| t.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string())
     }
 
+    /// RFC 3339 in UTC with as many digits as there are, `2026-11-22T21:00:00Z`: it is parsed as the same time.
+    pub fn rfc3339_exact(self) -> String {
+        self.civil().map_or_else(|| self.to_string(), |t| t.strftime("%Y-%m-%dT%H:%M:%S%.fZ").to_string())
+    }
+
     /// `HH:MM:SS.mmm` in UTC, for tails.
     pub fn clock(self) -> String {
         self.civil().map_or_else(|| self.to_string(), |t| t.strftime("%H:%M:%S%.3f").to_string())

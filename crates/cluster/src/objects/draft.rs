@@ -1,17 +1,19 @@
 //! A policy as it is written, taken apart field by field: what is wrong is named and has no effect.
 //!
 //! A wrong rule costs that rule, a wrong subject or priority the whole policy; nothing is ever read as more than it says.
+//! A policy that is written back ([`Kept`]) says what was understood, and beside it what was wrong.
 
 use std::fmt;
 
 use serde::de::{DeserializeOwned, Error};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::meta::ObjectMeta;
 
 /// A field of a policy that does not hold what it should, and so has no effect.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fault {
     /// The path to it, `spec.ingress[0].ports[1]`.
     pub field: String,
@@ -25,6 +27,31 @@ impl fmt::Display for Fault {
     }
 }
 
+/// A policy as it is written back. Read again it is the same one.
+#[derive(Serialize)]
+pub(super) struct Kept<'a> {
+    pub(super) metadata: &'a ObjectMeta,
+    /// What was understood; never empty. `None` = the policy has no effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) spec: Option<Value>,
+    /// [`FAULTS`].
+    #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
+    pub(super) faults: &'a [Fault],
+}
+
+/// The field that only policies have that were written back, and only those with faults.
+const FAULTS: &str = "faults";
+
+/// Rules at their places, `null` in the place of one that has no effect.
+pub(super) fn at_places(rules: impl Iterator<Item = (u32, Value)>) -> Value {
+    let mut places = Vec::new();
+    for (index, rule) in rules {
+        places.resize(places.len().max(index as usize), Value::Null);
+        places.push(rule);
+    }
+    Value::Array(places)
+}
+
 /// A policy that is being read.
 pub(super) struct Draft {
     pub(super) metadata: ObjectMeta,
@@ -32,14 +59,22 @@ pub(super) struct Draft {
     pub(super) faults: Vec<Fault>,
     /// Something is wrong that the policy cannot do without.
     pub(super) is_refused: bool,
+    /// The policy was written back: its faults were found when it was read first.
+    known_faults: Option<Vec<Fault>>,
 }
 
 impl Draft {
     /// Takes the parts. Only metadata without a name is an error.
     pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let whole = Whole::deserialize(from)?;
+        let mut whole = Whole::deserialize(from)?;
         let metadata = whole.metadata.ok_or_else(|| D::Error::missing_field("metadata"))?;
-        let mut draft = Self { metadata, spec: Map::new(), faults: Vec::new(), is_refused: false };
+        let known_faults: Option<Vec<Fault>> =
+            whole.rest.get(FAULTS).and_then(|found| Deserialize::deserialize(found).ok());
+        if known_faults.is_some() {
+            whole.rest.remove(FAULTS);
+        }
+        let is_refused = known_faults.is_some() && whole.spec.is_null();
+        let mut draft = Self { metadata, spec: Map::new(), faults: Vec::new(), is_refused, known_faults };
         match whole.spec {
             Value::Null => {}
             Value::Object(spec) => draft.spec = spec,
@@ -78,6 +113,9 @@ impl Draft {
         };
         let mut read_rules = Vec::with_capacity(rules.len());
         for (index, rule) in (0..).zip(&rules) {
+            if self.known_faults.is_some() && rule.is_null() {
+                continue;
+            }
             match read(rule, &format!("spec.{name}[{index}]")) {
                 Ok(rule) => read_rules.push((index, rule)),
                 Err(Fault { field, reason }) => self.fault(field, format!("{reason}; the rule has no effect")),
@@ -91,7 +129,7 @@ impl Draft {
         for field in std::mem::take(&mut self.spec).keys() {
             self.fault(format!("spec.{field}"), "unknown field");
         }
-        (self.metadata, self.faults)
+        (self.metadata, self.known_faults.unwrap_or(self.faults))
     }
 }
 

@@ -1,6 +1,6 @@
-//! How single fields of the Kubernetes API are read: `null` for absent, addresses, CIDRs, protocols, times.
+//! How single fields of the Kubernetes API are read and written: `null` for absent, addresses, CIDRs, protocols, times.
 //!
-//! A field's text comes in, a value or an error that quotes the text goes out.
+//! A field's text comes in, a value or an error that quotes the text goes out. What is written is read as the same value.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use weir_model::{Protocol, Timestamp};
 
 /// An address where the API also allows a name.
@@ -36,6 +36,20 @@ impl<'de> Deserialize<'de> for Address {
         let text = text(from)?;
         Ok(text.parse().map_or_else(|_| Self::Name(text.as_ref().into()), |ip: IpAddr| Self::Ip(ip.to_canonical())))
     }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Ip(ip) => to.collect_str(ip),
+            Self::Name(name) => to.serialize_str(name),
+        }
+    }
+}
+
+/// What absent fields are read as is not written.
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Reads `null` as the type's default: the API server writes empty lists that way.
@@ -65,38 +79,88 @@ pub(super) fn ips<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpAddr>, D::
     list.iter().map(|text| parse_ip(&text.0)).collect()
 }
 
-/// Reads a CIDR and clears its host bits; an empty text is none.
-pub(super) fn cidr<'de, D: Deserializer<'de>>(from: D) -> Result<Option<IpNet>, D::Error> {
-    let Some(text) = Option::<Text>::deserialize(from)?.filter(|text| !text.0.is_empty()) else { return Ok(None) };
-    parse_cidr(&text.0).map(Some)
+/// A CIDR; its host bits are cleared, an empty text is none.
+pub(super) mod cidr {
+    use super::{Deserialize as _, Deserializer, IpNet, Serializer, Text, parse_cidr};
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<IpNet>, D::Error> {
+        let Some(text) = Option::<Text>::deserialize(from)?.filter(|text| !text.0.is_empty()) else { return Ok(None) };
+        parse_cidr(&text.0).map(Some)
+    }
+
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub(in super::super) fn serialize<S: Serializer>(cidr: &Option<IpNet>, to: S) -> Result<S::Ok, S::Error> {
+        match cidr {
+            Some(cidr) => to.collect_str(cidr),
+            None => to.serialize_none(),
+        }
+    }
 }
 
-/// Reads a list of CIDRs.
-pub(super) fn cidrs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
-    let list: Vec<Text> = nullable(from)?;
-    list.iter().map(|text| parse_cidr(&text.0)).collect()
+/// A list of CIDRs.
+pub(super) mod cidrs {
+    use super::{Deserializer, IpNet, Serializer, Text, nullable, parse_cidr};
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+        let list: Vec<Text> = nullable(from)?;
+        list.iter().map(|text| parse_cidr(&text.0)).collect()
+    }
+
+    pub(in super::super) fn serialize<S: Serializer>(cidrs: &[IpNet], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(cidrs.iter().map(ToString::to_string))
+    }
 }
 
-/// Reads `TCP`, `UDP` or `SCTP`; absent or empty is TCP.
-pub(super) fn protocol<'de, D: Deserializer<'de>>(from: D) -> Result<Protocol, D::Error> {
-    let text = Option::<Text>::deserialize(from)?;
-    match text.as_ref().map(|text| &*text.0) {
-        None | Some("" | "TCP") => Ok(Protocol::TCP),
-        Some("UDP") => Ok(Protocol::UDP),
-        Some("SCTP") => Ok(Protocol::SCTP),
-        Some(other) => Err(D::Error::custom(format!("not a protocol: {other} (expected TCP, UDP or SCTP)"))),
+/// `TCP`, `UDP` or `SCTP`; absent or empty is TCP.
+pub(super) mod protocol {
+    use super::{Deserialize as _, Deserializer, Error as _, Protocol, Serializer, Text, protocol_name};
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Protocol, D::Error> {
+        let text = Option::<Text>::deserialize(from)?;
+        match text.as_ref().map(|text| &*text.0) {
+            None | Some("" | "TCP") => Ok(Protocol::TCP),
+            Some("UDP") => Ok(Protocol::UDP),
+            Some("SCTP") => Ok(Protocol::SCTP),
+            Some(other) => Err(D::Error::custom(format!("not a protocol: {other} (expected TCP, UDP or SCTP)"))),
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+    pub(in super::super) fn serialize<S: Serializer>(protocol: &Protocol, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(protocol_name(*protocol))
+    }
+}
+
+/// An RFC 3339 time.
+pub(super) mod time {
+    use super::{Deserialize as _, Deserializer, Error as _, Serializer, Text, Timestamp};
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+        let Some(text) = Option::<Text>::deserialize(from)? else { return Ok(None) };
+        Timestamp::parse(&text.0).map(Some).map_err(D::Error::custom)
+    }
+
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub(in super::super) fn serialize<S: Serializer>(time: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => to.serialize_str(&time.rfc3339_exact()),
+            None => to.serialize_none(),
+        }
+    }
+}
+
+/// As the API writes it; ports have no other protocols than these.
+pub(super) const fn protocol_name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::UDP => "UDP",
+        Protocol::SCTP => "SCTP",
+        _ => "TCP",
     }
 }
 
 /// The protocol of a port that names none.
 pub(super) const fn tcp() -> Protocol {
     Protocol::TCP
-}
-
-/// Reads an RFC 3339 time.
-pub(super) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
-    let Some(text) = Option::<Text>::deserialize(from)? else { return Ok(None) };
-    Timestamp::parse(&text.0).map(Some).map_err(D::Error::custom)
 }
 
 /// Reads annotations and keeps those that say something about routes: tools leave kilobytes in the others.
@@ -133,7 +197,7 @@ pub(super) fn network<'de, D: Deserializer<'de>>(from: D) -> Result<IpNet, D::Er
 
 /// Reads a list of those.
 pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
-    Ok(cidrs(from)?.into_iter().map(canonical).collect())
+    Ok(cidrs::deserialize(from)?.into_iter().map(canonical).collect())
 }
 
 fn canonical(net: IpNet) -> IpNet {

@@ -3,11 +3,13 @@
 //! What a selector means is left to its CNI wherever it is not plainly a label selector: such a policy may select
 //! every pod that its scope has.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::field;
 use super::label_selector::LabelSelector;
 use super::meta::ObjectMeta;
 
@@ -23,17 +25,22 @@ pub struct ForeignPolicy {
 }
 
 /// Pods that a foreign policy may select, within its namespace where it has one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct ForeignSubject {
     /// Their namespaces; `None` = all of its scope.
+    #[serde(default, skip_serializing_if = "field::is_default")]
     pub namespaces: Option<LabelSelector>,
     /// Their labels; `None` = all.
+    #[serde(default, skip_serializing_if = "field::is_default")]
     pub pods: Option<LabelSelector>,
 }
 
 impl<'de> Deserialize<'de> for ForeignPolicy {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let whole = Whole::deserialize(from)?;
+        if let Some(Subjects { ingress, egress }) = whole.subjects {
+            return Ok(Self { metadata: whole.metadata, ingress: ingress.into_owned(), egress: egress.into_owned() });
+        }
         let (mut ingress, mut egress) = (Vec::new(), Vec::new());
         let single = Some(&whole.spec).filter(|spec| !spec.is_null());
         for spec in single.into_iter().chain(&whole.specs) {
@@ -58,6 +65,27 @@ struct Whole {
     spec: Value,
     #[serde(default)]
     specs: Vec<Value>,
+    #[serde(default)]
+    subjects: Option<Subjects<'static>>,
+}
+
+/// Whom the policy may select, in a policy that was written back: of what only its CNI understands nothing else is kept.
+#[derive(Deserialize, Serialize)]
+struct Subjects<'a> {
+    ingress: Cow<'a, [ForeignSubject]>,
+    egress: Cow<'a, [ForeignSubject]>,
+}
+
+impl Serialize for ForeignPolicy {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Kept<'a> {
+            metadata: &'a ObjectMeta,
+            subjects: Subjects<'a>,
+        }
+        let subjects = Subjects { ingress: Cow::Borrowed(&self.ingress), egress: Cow::Borrowed(&self.egress) };
+        Kept { metadata: &self.metadata, subjects }.serialize(to)
+    }
 }
 
 /// Whether it may have a say about ingress and about egress.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::backend_ref::BackendRef;
 use super::field;
@@ -12,66 +12,66 @@ use super::route_filter::RouteFilter;
 use super::route_parent::ParentRef;
 
 /// A GRPCRoute.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct GrpcRoute {
     /// Name and age.
     pub metadata: ObjectMeta,
     /// The specification.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub spec: GrpcRouteSpec,
 }
 
 /// `spec` of a GRPCRoute.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GrpcRouteSpec {
     /// What it attaches to.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub parent_refs: Vec<ParentRef>,
     /// Host names; none = those of the listener.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub hostnames: Vec<Arc<str>>,
     /// Rules.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub rules: Vec<GrpcRule>,
 }
 
 /// A rule.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GrpcRule {
     /// What it matches, any of them; none = every call.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub matches: Vec<GrpcMatch>,
     /// What is done to matching calls.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub filters: Vec<RouteFilter>,
     /// Where they go.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub backend_refs: Vec<BackendRef>,
 }
 
 /// Conditions that must all hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct GrpcMatch {
     /// Service and method.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "field::is_default")]
     pub method: Option<GrpcMethodMatch>,
     /// Headers (metadata of the call).
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub headers: Vec<ValueMatch>,
 }
 
 /// A condition on service and method; what it does not name may be any.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct GrpcMethodMatch {
     /// `Exact` (where it is not said) or `RegularExpression`.
-    #[serde(default, rename = "type", deserialize_with = "field::name")]
+    #[serde(default, rename = "type", deserialize_with = "field::name", skip_serializing_if = "field::is_default")]
     pub match_type: Option<Arc<str>>,
     /// The service with its package, `shop.v1.Cart`.
-    #[serde(default, deserialize_with = "field::name")]
+    #[serde(default, deserialize_with = "field::name", skip_serializing_if = "field::is_default")]
     pub service: Option<Arc<str>>,
     /// The method.
-    #[serde(default, deserialize_with = "field::name")]
+    #[serde(default, deserialize_with = "field::name", skip_serializing_if = "field::is_default")]
     pub method: Option<Arc<str>>,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::draft::Fault;
 use super::key::ObjectKey;
@@ -81,6 +81,12 @@ macro_rules! kinds {
                 match self { $(Self::$kind(object) => &object.metadata),+ }
             }
 
+            /// Writes version and kind, then the fields of the object.
+            fn write<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                let (api_version, kind) = (self.kind().api_version(), self.kind().name());
+                match self { $(Self::$kind(object) => Written { api_version, kind, object }.serialize(to)),+ }
+            }
+
             pub(super) const fn metadata_mut(&mut self) -> &mut ObjectMeta {
                 match self { $(Self::$kind(object) => &mut object.metadata),+ }
             }
@@ -124,6 +130,23 @@ kinds! {
     AntreaClusterNetworkPolicy(ForeignPolicy) = "crd.antrea.io/v1beta1", false, "ClusterNetworkPolicy";
     AntreaAlphaNetworkPolicy(ForeignPolicy) = "crd.antrea.io/v1alpha1", true, "NetworkPolicy";
     AntreaAlphaClusterNetworkPolicy(ForeignPolicy) = "crd.antrea.io/v1alpha1", false, "ClusterNetworkPolicy";
+}
+
+/// An object as it is written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a, O> {
+    api_version: &'static str,
+    kind: &'static str,
+    #[serde(flatten)]
+    object: &'a O,
+}
+
+/// As a manifest of what is kept: read again it is the same object.
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.write(to)
+    }
 }
 
 impl ObjectKind {
@@ -172,6 +195,11 @@ impl ObjectKind {
 }
 
 impl Object {
+    /// One line of JSON that [`ObjectKind::read_json`] reads as the same object. The same object always gives the same text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("every key is a text, and nothing in an object refuses to be written")
+    }
+
     /// What is wrong with it and has no effect. Only policies can be read in spite of faults.
     pub fn faults(&self) -> &[Fault] {
         match self {

@@ -5,13 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::field;
 
 /// A label selector (`meta/v1`): every requirement must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
-#[serde(try_from = "Text")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(try_from = "Text", into = "Text")]
 pub struct LabelSelector {
     /// What is asked of the labels.
     pub requirements: Vec<Requirement>,
@@ -42,25 +42,25 @@ impl LabelSelector {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Text {
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     match_labels: BTreeMap<Arc<str>, Arc<str>>,
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "Vec::is_empty")]
     match_expressions: Vec<Expression>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Expression {
     key: Arc<str>,
     operator: Operator,
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     values: BTreeSet<Arc<str>>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, Serialize)]
 enum Operator {
     In,
     NotIn,
@@ -88,5 +88,22 @@ impl TryFrom<Text> for LabelSelector {
             });
         }
         Ok(Self { requirements })
+    }
+}
+
+/// Every requirement as an expression: labels and expressions mean the same, and their order stays.
+impl From<LabelSelector> for Text {
+    fn from(selector: LabelSelector) -> Self {
+        let expression = |requirement| {
+            let (key, operator, values) = match requirement {
+                Requirement::In(key, values) => (key, Operator::In, values),
+                Requirement::NotIn(key, values) => (key, Operator::NotIn, values),
+                Requirement::Exists(key) => (key, Operator::Exists, BTreeSet::new()),
+                Requirement::DoesNotExist(key) => (key, Operator::DoesNotExist, BTreeSet::new()),
+            };
+            Expression { key, operator, values }
+        };
+        let match_expressions = selector.requirements.into_iter().map(expression).collect();
+        Self { match_labels: BTreeMap::new(), match_expressions }
     }
 }

@@ -1,5 +1,7 @@
 //! `NetworkPolicies`: which pods they isolate in which direction, and what their rules allow.
 
+mod text;
+
 use std::sync::Arc;
 
 use ipnet::IpNet;

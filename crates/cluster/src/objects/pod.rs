@@ -3,52 +3,52 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use weir_model::{Protocol, Timestamp};
 
 use super::field;
 use super::meta::ObjectMeta;
 
 /// A Pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Pod {
     /// Name, labels and owners.
     pub metadata: ObjectMeta,
     /// The specification.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub spec: PodSpec,
     /// The status; a manifest that was never applied has none.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub status: PodStatus,
 }
 
 /// `spec` of a Pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodSpec {
     /// The node it is bound to.
-    #[serde(default, deserialize_with = "field::name")]
+    #[serde(default, deserialize_with = "field::name", skip_serializing_if = "field::is_default")]
     pub node_name: Option<Arc<str>>,
     /// Whether it uses the node's network instead of one of its own.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub host_network: bool,
     /// Containers.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub containers: Vec<Container>,
     /// Containers that start before those; see [`Container::is_sidecar`].
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub init_containers: Vec<Container>,
 }
 
 /// A container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Container {
     /// Declared ports.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub ports: Vec<ContainerPort>,
     /// The restart policy of this container alone, as only init containers have it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "field::is_default")]
     pub restart_policy: Option<Box<str>>,
 }
 
@@ -60,100 +60,110 @@ impl Container {
 }
 
 /// A port that a container declares.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerPort {
     /// The name that Services and policies may use.
-    #[serde(default, deserialize_with = "field::name")]
+    #[serde(default, deserialize_with = "field::name", skip_serializing_if = "field::is_default")]
     pub name: Option<Arc<str>>,
     /// The port number.
     pub container_port: u16,
     /// The protocol.
-    #[serde(default = "field::tcp", deserialize_with = "field::protocol")]
+    #[serde(default = "field::tcp", with = "field::protocol")]
     pub protocol: Protocol,
 }
 
 /// `status` of a Pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodStatus {
     /// Where it stands.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub phase: Phase,
     /// Its main address.
-    #[serde(default, rename = "podIP", deserialize_with = "field::ip")]
+    #[serde(default, rename = "podIP", deserialize_with = "field::ip", skip_serializing_if = "field::is_default")]
     pub pod_ip: Option<IpAddr>,
     /// All its addresses, at most one for each family.
-    #[serde(default, rename = "podIPs", deserialize_with = "field::nullable")]
+    #[serde(
+        default,
+        rename = "podIPs",
+        deserialize_with = "field::nullable",
+        skip_serializing_if = "field::is_default"
+    )]
     pub pod_ips: Vec<PodIp>,
     /// The main address of its node.
-    #[serde(default, rename = "hostIP", deserialize_with = "field::ip")]
+    #[serde(default, rename = "hostIP", deserialize_with = "field::ip", skip_serializing_if = "field::is_default")]
     pub host_ip: Option<IpAddr>,
     /// All addresses of its node.
-    #[serde(default, rename = "hostIPs", deserialize_with = "field::nullable")]
+    #[serde(
+        default,
+        rename = "hostIPs",
+        deserialize_with = "field::nullable",
+        skip_serializing_if = "field::is_default"
+    )]
     pub host_ips: Vec<HostIp>,
     /// When the kubelet took it on.
-    #[serde(default, deserialize_with = "field::time")]
+    #[serde(default, with = "field::time", skip_serializing_if = "field::is_default")]
     pub start_time: Option<Timestamp>,
     /// How its containers are.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub container_statuses: Vec<ContainerStatus>,
     /// How it is as a whole.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub conditions: Vec<PodCondition>,
 }
 
 /// An entry of `status.containerStatuses`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct ContainerStatus {
     /// What the container does.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub state: ContainerState,
 }
 
 /// `state` of a container; neither = it waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct ContainerState {
     /// It runs.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "field::is_default")]
     pub running: Option<ContainerRun>,
     /// It has ended.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "field::is_default")]
     pub terminated: Option<ContainerRun>,
 }
 
 /// When a container ran.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerRun {
     /// From.
-    #[serde(default, deserialize_with = "field::time")]
+    #[serde(default, with = "field::time", skip_serializing_if = "field::is_default")]
     pub started_at: Option<Timestamp>,
     /// To.
-    #[serde(default, deserialize_with = "field::time")]
+    #[serde(default, with = "field::time", skip_serializing_if = "field::is_default")]
     pub finished_at: Option<Timestamp>,
 }
 
 /// An entry of `status.conditions`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodCondition {
     /// Which.
-    #[serde(default, rename = "type", deserialize_with = "field::nullable")]
+    #[serde(default, rename = "type", deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub condition: Box<str>,
     /// `True`, `False` or `Unknown`.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub status: Box<str>,
     /// When it became that.
-    #[serde(default, deserialize_with = "field::time")]
+    #[serde(default, with = "field::time", skip_serializing_if = "field::is_default")]
     pub last_transition_time: Option<Timestamp>,
 }
 
 /// An entry of `status.podIPs`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct PodIp {
     /// The address.
-    #[serde(default, deserialize_with = "field::ip")]
+    #[serde(default, deserialize_with = "field::ip", skip_serializing_if = "field::is_default")]
     pub ip: Option<IpAddr>,
 }
 
@@ -161,7 +171,7 @@ pub struct PodIp {
 pub type HostIp = PodIp;
 
 /// Where a Pod stands in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Phase {
     /// Not started.
     #[default]

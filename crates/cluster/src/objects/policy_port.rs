@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use weir_model::Protocol;
 
 use super::field;
@@ -28,6 +28,30 @@ pub enum PortChoice {
     Name(Arc<str>),
 }
 
+impl PolicyPort {
+    /// As an entry of `ports` in a NetworkPolicy.
+    pub(super) fn v1_text(&self) -> Value {
+        let mut text = json!({"protocol": self.protocol.map_or("TCP", field::protocol_name)});
+        match &self.ports {
+            PortChoice::All => {}
+            PortChoice::Range(start, end) if start == end => text["port"] = json!(start),
+            PortChoice::Range(start, end) => (text["port"], text["endPort"]) = (json!(start), json!(end)),
+            PortChoice::Name(name) => text["port"] = json!(name),
+        }
+        text
+    }
+
+    /// As an entry of `protocols` in a `ClusterNetworkPolicy`.
+    pub(super) fn cluster_text(&self) -> Value {
+        let of = match &self.ports {
+            PortChoice::All => json!({}),
+            PortChoice::Range(start, end) => json!({"destinationPort": {"range": {"start": start, "end": end}}}),
+            PortChoice::Name(name) => return json!({"destinationNamedPort": name}),
+        };
+        json!({self.protocol.map_or("TCP", field::protocol_name).to_ascii_lowercase(): of})
+    }
+}
+
 /// The highest port number.
 const MAX: u32 = 65_535;
 
@@ -35,7 +59,7 @@ const MAX: u32 = 65_535;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct V1Port {
-    #[serde(default = "field::tcp", deserialize_with = "field::protocol")]
+    #[serde(default = "field::tcp", deserialize_with = "field::protocol::deserialize")]
     protocol: Protocol,
     #[serde(default)]
     port: Option<Value>,
@@ -79,7 +103,7 @@ pub(super) struct AdminPort {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NumberText {
-    #[serde(default = "field::tcp", deserialize_with = "field::protocol")]
+    #[serde(default = "field::tcp", deserialize_with = "field::protocol::deserialize")]
     protocol: Protocol,
     port: u32,
 }
@@ -87,7 +111,7 @@ struct NumberText {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RangeText {
-    #[serde(default = "field::tcp", deserialize_with = "field::protocol")]
+    #[serde(default = "field::tcp", deserialize_with = "field::protocol::deserialize")]
     protocol: Protocol,
     start: u32,
     end: u32,

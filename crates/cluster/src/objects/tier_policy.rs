@@ -2,13 +2,15 @@
 //!
 //! Their rules are ordered and may deny, and they select pods of the whole cluster.
 
+mod text;
+
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use weir_model::Tier;
 
-use super::draft::{Draft, Fault};
+use super::draft::{Draft, Fault, Kept};
 use super::label_selector::LabelSelector;
 use super::meta::ObjectMeta;
 use super::policy_port::PolicyPort;
@@ -86,7 +88,7 @@ pub enum NamespaceChoice {
 
 /// Declares the kinds.
 macro_rules! tier_policies {
-    ($($(#[doc = $doc:literal])+ $kind:ident: $reader:ident;)+) => { $(
+    ($($(#[doc = $doc:literal])+ $kind:ident: $reader:ident, $writer:path;)+) => { $(
         $(#[doc = $doc])+
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct $kind {
@@ -106,16 +108,23 @@ macro_rules! tier_policies {
                 Ok(Self { metadata, spec, faults })
             }
         }
+
+        impl Serialize for $kind {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                let spec = self.spec.as_ref().map($writer);
+                Kept { metadata: &self.metadata, spec, faults: &self.faults }.serialize(to)
+            }
+        }
     )+ };
 }
 
 tier_policies! {
     /// An `AdminNetworkPolicy` (`policy.networking.k8s.io/v1alpha1`).
-    AdminNetworkPolicy: admin;
+    AdminNetworkPolicy: admin, text::alpha1;
     /// A `BaselineAdminNetworkPolicy` (`policy.networking.k8s.io/v1alpha1`).
-    BaselineAdminNetworkPolicy: baseline;
+    BaselineAdminNetworkPolicy: baseline, text::alpha1;
     /// A `ClusterNetworkPolicy` (`policy.networking.k8s.io/v1alpha2`).
-    ClusterNetworkPolicy: cluster;
+    ClusterNetworkPolicy: cluster, text::alpha2;
 }
 
 /// The highest priority number.

@@ -28,3 +28,4 @@ mod routes;
 mod routing;
 mod services;
 mod verdicts;
+mod written;

@@ -10,7 +10,7 @@ use weir_model::Protocol;
 
 /// The folder of tables; `None` = absent, which only passes outside CI.
 #[expect(clippy::disallowed_methods, reason = "a test finds its examples by the environment")]
-fn tables() -> Option<PathBuf> {
+pub(crate) fn tables() -> Option<PathBuf> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/examples");
     let folder = std::env::var_os("WEIR_EXAMPLES").map_or(default, PathBuf::from).join("policy");
     if folder.is_dir() {
@@ -21,7 +21,7 @@ fn tables() -> Option<PathBuf> {
     None
 }
 
-fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 

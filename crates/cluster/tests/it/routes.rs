@@ -10,7 +10,7 @@ use weir_cluster::route::{Answer, BackendPort, RouteOptions, RouteRequest, Route
 
 /// The examples' folder; `None` = absent, which only passes outside CI.
 #[expect(clippy::disallowed_methods, reason = "a test finds its examples by the environment")]
-fn examples() -> Option<PathBuf> {
+pub(crate) fn examples() -> Option<PathBuf> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/examples");
     let folder = env::var_os("WEIR_EXAMPLES").map_or(default, PathBuf::from);
     if folder.is_dir() {
@@ -21,7 +21,7 @@ fn examples() -> Option<PathBuf> {
     None
 }
 
-fn cases(folder: &Path) -> Vec<Value> {
+pub(crate) fn cases(folder: &Path) -> Vec<Value> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
         .expect("a folder of cases")
         .map(|entry| entry.expect("an entry").path())
