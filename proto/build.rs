@@ -5,8 +5,14 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::{env, fs};
 
-const FILES: [&str; 4] =
-    ["weir/v1/flow.proto", "weir/v1/ingest.proto", "weir/v1/observer.proto", "weir/v1/request.proto"];
+const FILES: [&str; 6] = [
+    "weir/v1/flow.proto",
+    "weir/v1/ingest.proto",
+    "weir/v1/journal.proto",
+    "weir/v1/object.proto",
+    "weir/v1/observer.proto",
+    "weir/v1/request.proto",
+];
 
 #[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts through the environment")]
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,5 +1,5 @@
 //! The cluster's objects: settings in, snapshots and what is compiled of the objects out, new ones whenever something has
-//! changed.
+//! changed; and everything that is seen, for the recorder.
 //!
 //! Joining never waits for it: where nothing more can be learnt, what is known stays.
 
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::info;
 use weir_cluster::gateways::GatewayOptions;
 use weir_cluster::objects::{Object, ObjectKey, ObjectKind};
@@ -29,13 +29,32 @@ pub(crate) struct Cluster {
     pub(crate) source: Option<(Place, Knowledge)>,
 }
 
+/// Something that was seen of an object.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    /// When, by this program's clock.
+    pub(crate) at: Timestamp,
+    /// From when on it counts; `None` = it has always been so.
+    pub(crate) since: Option<Timestamp>,
+    /// What.
+    pub(crate) news: ObjectNews,
+}
+
+/// Where what is seen goes, in order. While there is no room, the source waits.
+pub(crate) type SeenSender = mpsc::Sender<Vec<Seen>>;
+
 /// Changes that become one snapshot, at most.
 const GROUP: usize = 256;
 
 impl Cluster {
     /// Follows the objects that `source` names. Manifests are read at once, and must be readable then; an API server may
     /// come later. Without a source nothing is ever known.
-    pub(crate) async fn follow(source: Option<&str>, gateways: GatewayOptions, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub(crate) async fn follow(
+        source: Option<&str>,
+        gateways: GatewayOptions,
+        clock: Arc<dyn Clock>,
+        recorder: SeenSender,
+    ) -> Result<Self> {
         let place = source.map(str::parse::<Place>).transpose().map_err(|error| Usage(format!("cluster {error}")));
         let place = place.hint("write manifests:DIR, kube or kube:KUBECONFIG")?;
         let is_folder = matches!(place, Some(Place::Manifests(_)));
@@ -49,10 +68,13 @@ impl Cluster {
         let Some(place) = place else { return Ok(Self { snapshots, compiled, source: None }) };
         let kinds = ObjectKind::ALL.iter().filter_map(|kind| watched(*kind)).collect();
         let readers = Readers { folder: read_folder, object: read_object };
+        let (at, since) = (now(&*clock), None);
+        let news = |(_, object): &(ObjectId, Object)| ObjectNews::Applied(Arc::new(object.clone()));
+        let first: Vec<Seen> = known.iter().map(|known| Seen { at, since, news: news(known) }).collect();
         let feed = place.clone().follow(kinds, readers, known).await.context("following the cluster's objects")?;
         let knowledge = feed.knowledge.clone();
-        let taker = Taker { history, newest, changes, clock };
-        tokio::spawn(taker.take_in(feed));
+        let taker = Taker { history, newest, changes, recorder, clock };
+        tokio::spawn(taker.take_in(feed, first));
         Ok(Self { snapshots, compiled, source: Some((place, knowledge)) })
     }
 }
@@ -76,22 +98,28 @@ struct Taker {
     history: History,
     newest: watch::Sender<Snapshot>,
     changes: ObjectSender,
+    recorder: SeenSender,
     clock: Arc<dyn Clock>,
 }
 
 impl Taker {
-    async fn take_in(mut self, mut feed: Feed<Object>) {
+    /// `first` is what the history has already.
+    async fn take_in(mut self, mut feed: Feed<Object>, first: Vec<Seen>) {
+        // Who compiles and who records end only with the collector.
+        let _ = self.recorder.send(first).await;
         let mut changes = Vec::with_capacity(GROUP);
         while feed.changes.recv_many(&mut changes, GROUP).await > 0 {
-            let seen = Timestamp(self.clock.now_ns());
+            let at = now(&*self.clock);
+            let mut seen = Vec::with_capacity(changes.len());
             for change in changes.drain(..) {
-                let Some(news) = self.take(change, feed.view, seen) else { continue };
-                // Who compiles ends only with the collector.
-                let _ = self.changes.send((seen, news)).await;
+                let Some(news) = self.take(change, feed.view, at) else { continue };
+                seen.push(Seen { at, since: Some(at), news: news.clone() });
+                let _ = self.changes.send((at, news)).await;
             }
             if self.newest.send(self.history.latest()).is_err() {
                 return;
             }
+            let _ = self.recorder.send(seen).await;
         }
     }
 
@@ -100,7 +128,7 @@ impl Taker {
         match change {
             Change::Applied { object, .. } => {
                 self.history.apply(&object, seen);
-                Some(ObjectNews::Applied(Box::new(object)))
+                Some(ObjectNews::Applied(Arc::new(object)))
             }
             Change::Deleted { id } => {
                 let (api_version, kind) = (id.kind.api_version(), id.kind.name());
@@ -116,6 +144,11 @@ impl Taker {
             Change::Complete { .. } => None,
         }
     }
+}
+
+/// In whole microseconds, as the lake keeps times: who reads them there knows the same.
+fn now(clock: &dyn Clock) -> Timestamp {
+    Timestamp::from_micros(Timestamp(clock.now_ns()).as_micros())
 }
 
 fn read_folder(folder: &Path) -> Found<Object> {

@@ -7,6 +7,7 @@
 mod routes;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -38,9 +39,9 @@ impl Default for Compiled {
 }
 
 /// A change of one object, or that all of a kind are known, with the time it was seen.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum ObjectNews {
-    Applied(Box<Object>),
+    Applied(Arc<Object>),
     Removed(ObjectKey),
     Complete(ObjectKind),
 }
@@ -117,7 +118,7 @@ impl Desk {
             ObjectNews::Applied(object) => {
                 let key = object.key();
                 if is_compiled(key.kind) {
-                    self.put(&key, *object, seen);
+                    self.put(&key, Arc::unwrap_or_clone(object), seen);
                 }
             }
             ObjectNews::Removed(key) => {
@@ -274,7 +275,7 @@ mod tests {
 
     fn news(text: &str) -> Vec<ObjectNews> {
         let loaded = manifests::parse(text, "objects.yaml").expect("objects");
-        loaded.objects.iter().map(|(_, object)| ObjectNews::Applied(Box::new(object.clone()))).collect()
+        loaded.objects.iter().map(|(_, object)| ObjectNews::Applied(Arc::new(object.clone()))).collect()
     }
 
     const POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}, \

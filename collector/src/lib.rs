@@ -15,6 +15,7 @@ mod keeper;
 mod nodes;
 mod observer;
 mod operation;
+mod recorder;
 mod replay;
 mod run;
 mod sequences;

@@ -1,12 +1,11 @@
-//! After a start: what the journal holds and the lake does not, put back into the way of a batch.
+//! After a start: what the journal holds and the lake does not, put back into the way that it came.
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use tracing::info;
 use weir_journal::{Checkpoint, Journal, Position};
-use weir_model::Batch;
-use weir_proto::decode_stored;
+use weir_proto::{Entry, decode_entry};
 
 use crate::sequences::Sequences;
 use crate::settler::{self, Task};
@@ -24,19 +23,23 @@ pub(crate) async fn replay(
         None => Sequences::default(),
     };
     let from = checkpoint.map_or(Position(0), |checkpoint| checkpoint.position);
-    let mut batches = 0_u64;
+    let mut entries = 0_u64;
     for entry in journal.entries_after(from) {
-        let (position, bytes) = entry.context("reading the journal")?;
-        let batch: Batch = decode_stored(&bytes).with_context(|| format!("reading journal entry {}", position.0))?;
-        sequences.note(&batch.node, batch.run, batch.sequence);
-        if position.0 > covered {
-            let task = Task::Batch { position: position.0, batch: Arc::new(batch) };
+        let (Position(position), bytes) = entry.context("reading the journal")?;
+        let task = match decode_entry(&bytes).with_context(|| format!("reading journal entry {position}"))? {
+            Entry::Batch(batch) => {
+                sequences.note(&batch.node, batch.run, batch.sequence);
+                Task::Batch { position, batch: Arc::new(batch) }
+            }
+            Entry::Objects(changes) => Task::Objects { position, changes: changes.into() },
+        };
+        if position > covered {
             settler.send(task).await.context("the settler stopped")?;
-            batches += 1;
+            entries += 1;
         }
     }
-    if batches > 0 {
-        info!(batches, "replayed the journal");
+    if entries > 0 {
+        info!(entries, "replayed the journal");
     }
     Ok(sequences)
 }

@@ -34,6 +34,7 @@ use crate::keeper::{Keeper, Pace, maintain};
 use crate::nodes::Nodes;
 use crate::observer::ObserverService;
 use crate::operation::CollectorOperation;
+use crate::recorder::{self, Recorder};
 use crate::replay::replay;
 use crate::settler::{self, Settler, Task};
 use crate::writer::Writer;
@@ -66,6 +67,7 @@ pub struct Running {
     stop: CancellationToken,
     server: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
     settler: settler::Sender,
+    recorder: tokio::task::JoinHandle<()>,
     keeper: tokio::task::JoinHandle<()>,
     stop_keeper: CancellationToken,
     threads: Vec<JoinHandle<()>>,
@@ -81,6 +83,7 @@ impl Running {
     pub async fn stop(self) -> Result<()> {
         self.stop.cancel();
         self.server.await?.context("serving")?;
+        self.recorder.await?;
         let (done, told) = oneshot::channel();
         if self.settler.send(Task::Finish(done)).await.is_ok() {
             let _ = told.await;
@@ -100,7 +103,9 @@ impl Running {
 
 /// Opens lake and journal, brings back what the journal holds, and serves.
 pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result<Running> {
-    let cluster = Cluster::follow(settings.cluster.as_deref(), gateways(&settings), Arc::clone(&clock)).await?;
+    let (to_recorder, changes) = mpsc::channel(recorder::QUEUE);
+    let (source, gateways) = (settings.cluster.as_deref(), gateways(&settings));
+    let cluster = Cluster::follow(source, gateways, Arc::clone(&clock), to_recorder).await?;
     let lake = Arc::new(Lake::open(&settings.data, lake_options(&settings)).await.context("opening the lake")?);
     let (journal, recovered) = open_journal(&settings)?;
     let (settled, settled_by_now) = watch::channel(lake.positions().min());
@@ -129,10 +134,13 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
     let writing = Writer::new(journal, sequences, settler.clone());
     let writer_thread = thread::Builder::new().name("journal".to_owned()).spawn(move || writing.run(orders))?;
 
+    let recorder = Recorder::open(&lake, &settler, writer.clone(), cluster_name.clone()).await?;
+
     let (stop, stop_keeper) = (CancellationToken::new(), CancellationToken::new());
     let pace = Pace { interval: settings.commit_interval, rows: settings.commit_rows as usize };
     let keeper = Keeper { lake: Arc::clone(&lake), writer: writer.clone(), settled: settled_by_now, pace };
     let keeper = tokio::spawn(keeper.run(stop_keeper.clone()));
+    let recorder = tokio::spawn(recorder.run(changes, stop.clone()));
     tokio::spawn(maintain(Arc::clone(&lake), settings.maintenance, Arc::clone(&clock), stop.clone()));
     let nodes = Nodes::default();
     tokio::spawn(declare_gone(
@@ -174,7 +182,7 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
     let server = tokio::spawn(serve(listener, ingest, observer, stop.clone())?);
     info!(%address, data = %settings.data.display(), "serving");
     let threads = vec![settler_thread, writer_thread];
-    Ok(Running { address, stop, server, settler, keeper, stop_keeper, threads })
+    Ok(Running { address, stop, server, settler, recorder, keeper, stop_keeper, threads })
 }
 
 /// Answers for metrics and health until it stops.

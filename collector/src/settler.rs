@@ -14,6 +14,7 @@ use tracing::{debug, warn};
 use weir_cluster::join::{Finality, Joiner, LegKey};
 use weir_cluster::routing::Journeys;
 use weir_cluster::{Known, Snapshot};
+use weir_model::tables::ObjectRow;
 use weir_model::{Batch, ConnectionId, Coverage, Flow, FlowRow, Report, RunId, Timestamp, Tuple};
 use weir_service::clock::Clock;
 use weir_store::{Lake, Latencies, Rows};
@@ -34,6 +35,13 @@ pub(crate) enum Task {
         position: u64,
         /// The batch.
         batch: Arc<Batch>,
+    },
+    /// Keep changes of objects that are durable.
+    Objects {
+        /// Their place in the journal.
+        position: u64,
+        /// The changes, in order.
+        changes: Arc<[ObjectRow]>,
     },
     /// Learn of taps before their first batch.
     Cover {
@@ -130,6 +138,11 @@ impl Settler {
             }
             match task {
                 Task::Batch { position, batch } => batches.push((position, batch)),
+                Task::Objects { position, changes } => {
+                    let next = Pending::of_objects(position, self.clock.now_ns(), changes);
+                    self.show(&next);
+                    pending.push_back(next);
+                }
                 Task::Cover { node, run, coverage } => {
                     for span in &coverage {
                         self.joiner.cover(&node, run, span);

@@ -1,4 +1,5 @@
-//! The journal's one writer: batches in, durable before they are acked, then on to the settler. A thread of its own.
+//! The journal's one writer: batches and changes of objects in, durable before they are acked, then on to the settler. A
+//! thread of its own.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,8 +8,9 @@ use tokio::sync::{mpsc, oneshot};
 use tonic::Status;
 use tracing::{debug, error, warn};
 use weir_journal::{Journal, JournalError, Position};
+use weir_model::tables::ObjectRow;
 use weir_model::{Batch, RunId};
-use weir_proto::encode_stored;
+use weir_proto::{encode_objects, encode_stored};
 
 use crate::sequences::Sequences;
 use crate::settler::{self, Task};
@@ -23,6 +25,13 @@ pub(crate) enum Order {
         /// The batch.
         batch: Arc<Batch>,
         /// Told when it is durable.
+        done: oneshot::Sender<Result<Written, Status>>,
+    },
+    /// Make changes of objects durable.
+    Record {
+        /// The changes, in order.
+        changes: Arc<[ObjectRow]>,
+        /// Told when they are durable.
         done: oneshot::Sender<Result<Written, Status>>,
     },
     /// Say how far a run has come.
@@ -65,7 +74,8 @@ pub(crate) struct Writer {
     refused: HashSet<(Arc<str>, RunId)>,
 }
 
-type Waiting = (Arc<Batch>, Option<Position>, oneshot::Sender<Result<Written, Status>>);
+/// What waits to be durable, and then goes to the settler; `None` = it was there already.
+type Waiting = (Option<Task>, oneshot::Sender<Result<Written, Status>>);
 
 impl Writer {
     /// Takes over an open journal.
@@ -93,11 +103,21 @@ impl Writer {
                     let _ = done.send(Err(Status::resource_exhausted("the journal had no room for an earlier batch")));
                 }
                 Order::Append { batch, done } => match self.append(&batch) {
-                    Ok(position) => waiting.push((batch, position, done)),
+                    Ok(position) => {
+                        let task = position.map(|position| Task::Batch { position: position.0, batch });
+                        waiting.push((task, done));
+                    }
                     // Room comes back when the lake has committed more; until then agents keep what they have.
                     Err(full @ JournalError::Full { .. }) => {
                         warn!(node = %batch.node, sequence = batch.sequence, "batch refused: {full}");
                         self.refused.insert(run_of(&batch));
+                        let _ = done.send(Err(Status::resource_exhausted(full.to_string())));
+                    }
+                    Err(failed) => return Err(failed),
+                },
+                Order::Record { changes, done } => match self.journal.append(&encode_objects(&changes)) {
+                    Ok(position) => waiting.push((Some(Task::Objects { position: position.0, changes }), done)),
+                    Err(full @ (JournalError::Full { .. } | JournalError::TooLarge { .. })) => {
                         let _ = done.send(Err(Status::resource_exhausted(full.to_string())));
                     }
                     Err(failed) => return Err(failed),
@@ -130,14 +150,14 @@ impl Writer {
 
     /// Makes the group durable, acks it, and passes it on.
     fn finish(&mut self, waiting: &mut Vec<Waiting>) -> Result<(), JournalError> {
-        if waiting.iter().any(|(_, position, _)| position.is_some()) {
+        if waiting.iter().any(|(task, _)| task.is_some()) {
             self.journal.sync()?;
         }
-        for (batch, position, done) in waiting.drain(..) {
+        for (task, done) in waiting.drain(..) {
             // An agent that is gone needs no ack.
-            let _ = done.send(Ok(if position.is_some() { Written::New } else { Written::Duplicate }));
-            if let Some(position) = position
-                && self.settler.blocking_send(Task::Batch { position: position.0, batch }).is_err()
+            let _ = done.send(Ok(if task.is_some() { Written::New } else { Written::Duplicate }));
+            if let Some(task) = task
+                && self.settler.blocking_send(task).is_err()
             {
                 debug!("the settler has stopped: the rest waits in the journal");
             }

@@ -1,9 +1,8 @@
-//! Batches as messages and back: on a stream with its dictionary, or alone for the journal.
+//! Batches as messages of a stream with its dictionary, and back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use prost::Message as _;
 use weir_model::{AttributedFlow, AttributedRequest, Batch, RunId, Timestamp};
 
 use crate::dictionary::EntryError;
@@ -54,7 +53,7 @@ pub fn encode_batch(batch: &Batch, names: &mut DictionaryEncoder) -> Result<v1::
     })
 }
 
-fn encode_with(batch: &Batch, names: &mut DictionaryEncoder) -> Result<v1::Batch, DictionaryFull> {
+pub(crate) fn encode_with(batch: &Batch, names: &mut DictionaryEncoder) -> Result<v1::Batch, DictionaryFull> {
     let first = batch.flows.first().or_else(|| batch.requests.first().map(|request| &*request.flow));
     let base = first.map_or(Timestamp(0), |seen| seen.flow.first_ts);
     let flows = encode_flows(batch.flows.iter(), base, names)?;
@@ -149,17 +148,6 @@ fn decode_flows(
         flows.push(seen);
     }
     Ok(flows)
-}
-
-/// Writes a batch with all its names, to be read without any stream.
-pub fn encode_stored(batch: &Batch) -> Vec<u8> {
-    let mut names = DictionaryEncoder::new(usize::MAX);
-    encode_with(batch, &mut names).expect("a dictionary without a cap is never full").encode_to_vec()
-}
-
-/// Reads what [`encode_stored`] wrote.
-pub fn decode_stored(bytes: &[u8]) -> Result<Batch, DecodeError> {
-    decode_batch(v1::Batch::decode(bytes)?, &mut DictionaryDecoder::new(usize::MAX))
 }
 
 /// Reads the 16 bytes of a run.

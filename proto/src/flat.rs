@@ -1,10 +1,10 @@
-//! Rows of `flows` and `requests` as flat messages and back, column by column.
+//! Rows of `flows`, `requests` and `objects` as flat messages and back, column by column.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use weir_model::tables::{FLOWS, REQUESTS};
-use weir_model::{Record, Value, flow_columns, request_columns};
+use weir_model::tables::{FLOWS, OBJECTS, REQUESTS};
+use weir_model::{Record, Value, flow_columns, object_columns, request_columns};
 
 use crate::names::Malformed;
 use crate::record::{icmp_from_wire, icmp_to_wire, tunnel_from_wire, tunnel_to_wire};
@@ -147,6 +147,7 @@ macro_rules! convert {
 }
 flow_columns!(convert Flow flow_from_record flow_values "flows";);
 request_columns!(convert Request request_from_record request_values "requests";);
+object_columns!(convert Object object_from_record object_values "objects";);
 
 /// The row of `flows` that a message stands for.
 pub fn record_from_flow(flow: v1::Flow) -> Result<Record, Malformed> {
@@ -166,4 +167,9 @@ pub fn record_from_flow(flow: v1::Flow) -> Result<Record, Malformed> {
 /// The row of `requests` that a message stands for.
 pub fn record_from_request(request: v1::Request) -> Result<Record, Malformed> {
     Ok(Record { columns: REQUESTS.columns, values: request_values(request)? })
+}
+
+/// The row of `objects` that a message stands for.
+pub fn record_from_object(object: v1::Object) -> Result<Record, Malformed> {
+    Ok(Record { columns: OBJECTS.columns, values: object_values(object)? })
 }

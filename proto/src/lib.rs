@@ -1,7 +1,8 @@
 //! The wire: `weir.v1` messages and services, and how they stand for the nouns of `weir_model`.
 //!
 //! `weir/v1/*.proto` is the reference for every message. Agents encode batches with a [`DictionaryEncoder`], the
-//! collector decodes them with a [`DictionaryDecoder`]; its journal holds batches that need no dictionary but their own.
+//! collector decodes them with a [`DictionaryDecoder`]; its journal holds batches that need no dictionary but their own,
+//! and changes of objects.
 
 mod batch;
 mod dictionary;
@@ -10,12 +11,17 @@ mod names;
 mod policy_log;
 mod record;
 mod request;
+mod stored;
 mod watch;
 
-pub use batch::{DecodeError, decode_batch, decode_stored, encode_batch, encode_stored, run_from_wire};
+pub use batch::{DecodeError, decode_batch, encode_batch, run_from_wire};
 pub use dictionary::{DictionaryDecoder, DictionaryEncoder, DictionaryFull, names_in};
-pub use flat::{flow_from_record, record_from_flow, record_from_request, request_from_record};
+pub use flat::{
+    flow_from_record, object_from_record, record_from_flow, record_from_object, record_from_request,
+    request_from_record,
+};
 pub use names::Malformed;
+pub use stored::{Entry, decode_entry, decode_stored, encode_objects, encode_stored};
 pub use watch::{coverage_from_wire, coverage_to_wire, loss_from_wire, loss_to_wire};
 
 /// The version of the protocol between agent and collector.

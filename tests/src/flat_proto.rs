@@ -1,11 +1,11 @@
-//! `proto/weir/v1/flow.proto` and `proto/weir/v1/request.proto`, made from the columns of their tables. What comes in is the
+//! `flow.proto`, `request.proto` and `object.proto` in `proto/weir/v1`, made from the columns of their tables. What comes in is the
 //! file as it is: the numbers of its fields never change, new columns get the next ones, and a field whose column is gone is
 //! an error.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use weir_model::tables::{FLOWS, REQUESTS};
+use weir_model::tables::{FLOWS, OBJECTS, REQUESTS};
 use weir_model::{Column, ColumnType};
 
 /// The longest line.
@@ -24,10 +24,11 @@ pub struct FlatMessage {
 }
 
 /// Every such message.
-pub fn all() -> [FlatMessage; 2] {
+pub fn all() -> [FlatMessage; 3] {
     [
         FlatMessage { name: "Flow", file: "flow.proto", columns: FLOWS.columns, head: FLOW_HEAD },
         FlatMessage { name: "Request", file: "request.proto", columns: REQUESTS.columns, head: REQUEST_HEAD },
+        FlatMessage { name: "Object", file: "object.proto", columns: OBJECTS.columns, head: OBJECT_HEAD },
     ]
 }
 
@@ -49,6 +50,19 @@ import \"weir/v1/ingest.proto\";
 const REQUEST_HEAD: &str = "\
 // One row of the table `requests`: flat and self-contained, for any client. Field names are the column names, absence is
 // the column's null, as is a list without elements; docs/tables.md has the same list.
+//
+// Made from crates/model/src/tables; a test compares (`WEIR_UPDATE=1` writes it anew).
+syntax = \"proto3\";
+
+package weir.v1;
+
+import \"google/protobuf/timestamp.proto\";
+
+";
+
+const OBJECT_HEAD: &str = "\
+// One row of the table `objects`: flat and self-contained, for any client. Field names are the column names, absence is
+// the column's null; docs/tables.md has the same list.
 //
 // Made from crates/model/src/tables; a test compares (`WEIR_UPDATE=1` writes it anew).
 syntax = \"proto3\";

@@ -143,14 +143,30 @@ pub fn wait_for_status(server: &str, what: &str, wanted: impl Fn(&Value) -> bool
     }
 }
 
-/// Runs `weir`, and reads the lines of JSON that it prints.
-fn weir(args: &[&str]) -> Result<Vec<Value>, String> {
+/// Asks until the answer is as wanted.
+pub fn wait_for_sql(source: Source<'_>, statement: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let start = Instant::now();
+    loop {
+        let now = sql(source, statement);
+        if wanted(&now) {
+            return now;
+        }
+        assert!(start.elapsed() < LIMIT, "{statement} never answers as wanted, but {now:#?}");
+    }
+}
+
+/// Runs `weir`, and reads the lines of JSON that it prints. The error is what it said on stderr.
+pub fn weir(args: &[&str]) -> Result<Vec<Value>, String> {
+    let (code, lines, said) = try_weir(args);
+    if code == Some(0) { Ok(lines) } else { Err(said) }
+}
+
+/// Runs `weir`: its exit code, the lines of JSON that it prints, and what it says on stderr.
+pub fn try_weir(args: &[&str]) -> (Option<i32>, Vec<Value>, String) {
     let output = Command::new(path_of("weir")).args(args).stdin(Stdio::null()).output();
     let output = output.unwrap_or_else(|error| panic!("cannot run weir: {error}"));
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-    }
     let text = String::from_utf8_lossy(&output.stdout);
     let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("no JSON: {error}: {line}"));
-    Ok(text.lines().map(parse).collect())
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), text.lines().map(parse).collect(), said)
 }

@@ -24,7 +24,7 @@ fn write(page: &mut String) -> fmt::Result {
         page,
         "Each table is partitioned by `{0}` (text, such as `2026-11-22T21`): the hour of packet time, in UTC, that holds the \
          row. It is a folder (`{0}=2026-11-22T21`), not a column of the files, and a condition on it keeps other hours from \
-         being read.",
+         being read. In `objects` it is the hour in which the collector saw it; what outlasts that stands in a later one.",
         tables::PARTITION
     )?;
     tables::all().iter().try_for_each(|(name, doc, columns)| table(page, name, doc, columns))

@@ -1,8 +1,9 @@
-//! A batch whose rows wait for the other legs of their connections.
+//! An entry of the journal whose rows wait: those of a batch for the other legs of their connections, changes of objects for
+//! what came before them.
 
 use std::sync::Arc;
 
-use weir_model::tables::{CoverageRow, LossRow, RequestRow};
+use weir_model::tables::{CoverageRow, LossRow, ObjectRow, RequestRow};
 use weir_model::{AttributedFlow, AttributedRequest, Batch, FlowRow, Report};
 use weir_store::Rows;
 
@@ -12,6 +13,7 @@ pub(super) struct Columns {
 }
 
 /// One entry of the journal, as it arrived.
+#[derive(Default)]
 pub(super) struct Pending {
     pub(super) position: u64,
     pub(super) arrived_ns: i64,
@@ -23,6 +25,7 @@ pub(super) struct Pending {
     pub(super) requests: Vec<RequestRow>,
     losses: Vec<LossRow>,
     coverage: Vec<CoverageRow>,
+    objects: Arc<[ObjectRow]>,
 }
 
 impl Pending {
@@ -36,7 +39,12 @@ impl Pending {
         let (started, rows) = batch.flows.iter().map(row).partition(|row| row.seen.flow.report == Report::Start);
         let request = |seen: &AttributedRequest| RequestRow::alone(row(&seen.flow), seen.request.clone());
         let requests = batch.requests.iter().map(request).collect();
-        Self { position, arrived_ns, rows, started, requests, losses: losses(batch), coverage: coverage(batch) }
+        let (losses, coverage) = (losses(batch), coverage(batch));
+        Self { position, arrived_ns, rows, started, requests, losses, coverage, objects: Arc::default() }
+    }
+
+    pub(super) fn of_objects(position: u64, arrived_ns: i64, objects: Arc<[ObjectRow]>) -> Self {
+        Self { position, arrived_ns, objects, ..Self::default() }
     }
 
     /// The rows of this entry for every table, but for what is measured of them when they are settled.
@@ -47,6 +55,7 @@ impl Pending {
             latency: Vec::new(),
             losses: self.losses.clone(),
             coverage: self.coverage.clone(),
+            objects: self.objects.to_vec(),
         }
     }
 }

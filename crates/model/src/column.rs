@@ -80,6 +80,8 @@ pub enum ColumnGroup {
     Loss,
     /// What was watched.
     Coverage,
+    /// An object of the cluster.
+    Object,
 }
 
 impl ColumnGroup {
@@ -101,6 +103,7 @@ impl ColumnGroup {
             Self::Policy => "policy",
             Self::Loss => "loss",
             Self::Coverage => "coverage",
+            Self::Object => "object",
         }
     }
 }

@@ -6,6 +6,7 @@
 mod flows;
 mod latency;
 mod losses;
+mod objects;
 mod party;
 mod requests;
 mod watched;
@@ -15,6 +16,7 @@ pub use flows::FLOWS;
 pub use flows::{egress, flags, ingress, non_empty, port, protocol};
 pub use latency::{Histogram, LATENCY, LatencyRow, Measure};
 pub use losses::{LOSSES, LossRow};
+pub use objects::{OBJECTS, ObjectEvent, ObjectRow};
 pub use party::OfFlow;
 #[doc(hidden)]
 pub use party::{names, place, routed, sent_to, used, words};
@@ -29,13 +31,14 @@ use crate::Column;
 pub const PARTITION: &str = "hour";
 
 /// Name, one-line documentation and columns of every table, in the order of the documentation.
-pub fn all() -> [(&'static str, &'static str, &'static [Column]); 5] {
+pub fn all() -> [(&'static str, &'static str, &'static [Column]); 6] {
     [
         (FLOWS.name, FLOWS.doc, FLOWS.columns),
         (REQUESTS.name, REQUESTS.doc, REQUESTS.columns),
         (LATENCY.name, LATENCY.doc, LATENCY.columns),
         (LOSSES.name, LOSSES.doc, LOSSES.columns),
         (COVERAGE.name, COVERAGE.doc, COVERAGE.columns),
+        (OBJECTS.name, OBJECTS.doc, OBJECTS.columns),
     ]
 }
 

@@ -8,7 +8,9 @@ use arrow::array::{
     StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
-use weir_model::tables::{COVERAGE, CoverageRow, FLOWS, LATENCY, LOSSES, LatencyRow, LossRow, REQUESTS, RequestRow};
+use weir_model::tables::{
+    COVERAGE, CoverageRow, FLOWS, LATENCY, LOSSES, LatencyRow, LossRow, OBJECTS, ObjectRow, REQUESTS, RequestRow,
+};
 
 use weir_model::{Column, ColumnType, FlowRow, Table, Timestamp, Value};
 
@@ -29,13 +31,15 @@ pub struct Rows {
     pub losses: Vec<LossRow>,
     /// Rows of `coverage`; each must have its end.
     pub coverage: Vec<CoverageRow>,
+    /// Rows of `objects`.
+    pub objects: Vec<ObjectRow>,
 }
 
 impl Rows {
     /// How many rows there are in all.
     pub fn len(&self) -> usize {
         let measured = self.flows.len() + self.requests.len() + self.latency.len();
-        measured + self.losses.len() + self.coverage.len()
+        measured + self.losses.len() + self.coverage.len() + self.objects.len()
     }
 
     /// Whether there are none.
@@ -46,7 +50,7 @@ impl Rows {
     /// One batch for each table in the order of [`crate::shape::SHAPES`], with the schemas of these.
     pub(crate) fn batches(
         &self,
-        [flows, requests, latency, losses, coverage]: [&SchemaRef; TABLES],
+        [flows, requests, latency, losses, coverage, objects]: [&SchemaRef; TABLES],
     ) -> [RecordBatch; TABLES] {
         [
             batch(&FLOWS, flows, &self.flows, |row| row.seen.flow.window_start),
@@ -54,6 +58,7 @@ impl Rows {
             batch(&LATENCY, latency, &self.latency, |row| row.window_start),
             batch(&LOSSES, losses, &self.losses, |row| row.loss.from_ts),
             batch(&COVERAGE, coverage, &self.coverage, |row| row.coverage.from_ts),
+            batch(&OBJECTS, objects, &self.objects, |row| row.seen_ts),
         ]
     }
 }

@@ -21,7 +21,7 @@ use crate::table::{LakeTable, Version};
 use crate::view::stored;
 
 /// Folder in the lake for rows that do not fit into memory while they are sorted.
-const SPILL: &str = ".sorting";
+pub(crate) const SPILL: &str = ".sorting";
 
 /// Files before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

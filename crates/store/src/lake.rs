@@ -68,12 +68,15 @@ pub struct TablePositions {
     pub losses: u64,
     /// Of `coverage`.
     pub coverage: u64,
+    /// Of `objects`.
+    pub objects: u64,
 }
 
 impl TablePositions {
     /// The position that every table has reached.
     pub fn min(&self) -> u64 {
-        self.flows.min(self.requests).min(self.latency).min(self.losses).min(self.coverage)
+        let Self { flows, requests, latency, losses, coverage, objects } = *self;
+        flows.min(requests).min(latency).min(losses).min(coverage).min(objects)
     }
 }
 
@@ -105,13 +108,14 @@ impl Lake {
     pub async fn open(dir: &Path, options: LakeOptions) -> Result<Self, StoreError> {
         fs::create_dir_all(dir).map_err(|source| StoreError::Folder { path: dir.to_owned(), source })?;
         let open = async |shape: &'static Shape| LakeTable::open(dir, shape, &options).await.map(Arc::new);
-        let [flows, requests, latency, losses, coverage] = &SHAPES;
+        let [flows, requests, latency, losses, coverage, objects] = &SHAPES;
         let tables = [
             open(flows).await?,
             open(requests).await?,
             open(latency).await?,
             open(losses).await?,
             open(coverage).await?,
+            open(objects).await?,
         ];
         Self::new(dir, options, tables, true)
     }
@@ -119,13 +123,14 @@ impl Lake {
     /// Opens the lake in `dir` as it is now, for reading; also one of a newer version. Tables that do not exist are empty.
     pub async fn open_read_only(dir: &Path) -> Result<Self, StoreError> {
         let open = async |shape: &'static Shape| LakeTable::open_read_only(dir, shape).await.map(Arc::new);
-        let [flows, requests, latency, losses, coverage] = &SHAPES;
+        let [flows, requests, latency, losses, coverage, objects] = &SHAPES;
         let tables = [
             open(flows).await?,
             open(requests).await?,
             open(latency).await?,
             open(losses).await?,
             open(coverage).await?,
+            open(objects).await?,
         ];
         if !tables.iter().any(|table| table.exists()) {
             return Err(StoreError::NoLake(dir.to_owned()));
@@ -136,8 +141,8 @@ impl Lake {
     /// The journal position up to which each table lacks nothing.
     pub fn positions(&self) -> TablePositions {
         let covered = self.inner.tables.each_ref().map(|table| table.read().covered);
-        let [flows, requests, latency, losses, coverage] = covered;
-        TablePositions { flows, requests, latency, losses, coverage }
+        let [flows, requests, latency, losses, coverage, objects] = covered;
+        TablePositions { flows, requests, latency, losses, coverage, objects }
     }
 
     /// Puts the rows of one journal entry into the live tail, where queries see them at once. The same position again

@@ -10,7 +10,7 @@ use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use weir_model::{Column, ColumnType, Icmp, Record, Timestamp, Tunnel, TunnelKind, Value};
 
 /// The rows of `batch` as records of `columns`. Columns that the batch lacks, or has with another type, are null.
-pub(crate) fn records(columns: &'static [Column], batch: &RecordBatch) -> Vec<Record> {
+pub fn records(columns: &'static [Column], batch: &RecordBatch) -> Vec<Record> {
     let readers: Vec<_> =
         columns.iter().map(|column| Reader::new(column.kind, batch.column_by_name(column.name))).collect();
     (0..batch.num_rows())

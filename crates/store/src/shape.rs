@@ -1,9 +1,9 @@
-//! What the store must know of each table beyond its columns: how rows are sorted, which columns are looked up, and
-//! whether rows may be merged.
+//! What the store must know of each table beyond its columns: how rows are sorted, which columns are looked up, whether
+//! rows may be merged, and which of them outlast their hour.
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
-use weir_model::tables::{COVERAGE, FLOWS, LATENCY, LOSSES, REQUESTS};
+use weir_model::tables::{COVERAGE, FLOWS, LATENCY, LOSSES, OBJECTS, REQUESTS};
 use weir_model::{Column, ColumnType};
 
 use crate::latency;
@@ -25,13 +25,26 @@ pub(crate) struct Shape {
     pub(crate) statistics: &'static [&'static str],
     /// Makes one row of those that may be merged; `None` = rows stay as they are.
     pub(crate) fold: Option<Fold>,
+    /// What rows are about, where the last of each stands for what goes on; `None` = rows say nothing beyond their hour.
+    pub(crate) lasting: Option<Lasting>,
+}
+
+/// Rows that follow each other: of those of one subject each holds until the next.
+#[derive(Debug)]
+pub(crate) struct Lasting {
+    /// Columns that name the subject.
+    pub(crate) subject: &'static [&'static str],
+    /// The time from which on a row holds, another one in every row.
+    pub(crate) time: &'static str,
+    /// Whether a row holds beyond its hour, in SQL.
+    pub(crate) holds: &'static str,
 }
 
 /// Makes one row of rows that may be merged.
 pub(crate) type Fold = fn(&RecordBatch) -> Result<RecordBatch, ArrowError>;
 
 /// How many tables there are.
-pub(crate) const TABLES: usize = 5;
+pub(crate) const TABLES: usize = 6;
 
 /// Every table, in the order of [`weir_model::tables::all`].
 pub(crate) static SHAPES: [Shape; TABLES] = [
@@ -56,6 +69,7 @@ pub(crate) static SHAPES: [Shape; TABLES] = [
             "service_name",
         ],
         fold: None,
+        lasting: None,
     },
     Shape {
         name: REQUESTS.name,
@@ -78,6 +92,7 @@ pub(crate) static SHAPES: [Shape; TABLES] = [
             "service_name",
         ],
         fold: None,
+        lasting: None,
     },
     Shape {
         name: LATENCY.name,
@@ -95,6 +110,7 @@ pub(crate) static SHAPES: [Shape; TABLES] = [
             "service_name",
         ],
         fold: Some(latency::fold),
+        lasting: None,
     },
     Shape {
         name: LOSSES.name,
@@ -104,6 +120,7 @@ pub(crate) static SHAPES: [Shape; TABLES] = [
         blooms: &[],
         statistics: &["from_ts", "to_ts", "node"],
         fold: None,
+        lasting: None,
     },
     Shape {
         name: COVERAGE.name,
@@ -113,6 +130,21 @@ pub(crate) static SHAPES: [Shape; TABLES] = [
         blooms: &[],
         statistics: &["from_ts", "to_ts", "node", "namespace", "name"],
         fold: None,
+        lasting: None,
+    },
+    Shape {
+        name: OBJECTS.name,
+        doc: OBJECTS.doc,
+        columns: OBJECTS.columns,
+        sort: &["kind", "namespace", "name", "seen_ts"],
+        blooms: &["name", "uid"],
+        statistics: &["seen_ts", "since_ts", "api_version", "kind", "namespace", "name", "event"],
+        fold: None,
+        lasting: Some(Lasting {
+            subject: &["cluster", "api_version", "kind", "namespace", "name"],
+            time: "seen_ts",
+            holds: "event <> 'deleted'",
+        }),
     },
 ];
 
@@ -120,7 +152,10 @@ impl Shape {
     /// Whether a column's values are mostly different in each row, so that a dictionary of them would only cost.
     pub(crate) fn is_mostly_unique(column: &Column) -> bool {
         column.kind == ColumnType::Time
-            || matches!(column.name, "flow_id" | "connection_id" | "request_id" | "histogram")
+            || matches!(
+                column.name,
+                "flow_id" | "connection_id" | "request_id" | "histogram" | "resource_version" | "object"
+            )
     }
 }
 
@@ -128,12 +163,16 @@ impl Shape {
 mod tests {
     use super::*;
 
+    fn lasting(shape: &Shape) -> impl Iterator<Item = &&'static str> {
+        shape.lasting.iter().flat_map(|lasting| lasting.subject.iter().chain([&lasting.time]))
+    }
+
     #[test]
     fn every_table_of_the_model_is_here_with_columns_that_exist() {
         let model: Vec<_> = weir_model::tables::all().iter().map(|(name, ..)| *name).collect();
         assert_eq!(SHAPES.iter().map(|shape| shape.name).collect::<Vec<_>>(), model);
         for shape in &SHAPES {
-            for name in shape.sort.iter().chain(shape.blooms).chain(shape.statistics) {
+            for name in shape.sort.iter().chain(shape.blooms).chain(shape.statistics).chain(lasting(shape)) {
                 assert!(shape.columns.iter().any(|column| column.name == *name), "{}.{name}", shape.name);
             }
         }

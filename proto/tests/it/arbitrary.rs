@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use weir_model::tables::RequestRow;
+use weir_model::tables::{ObjectEvent, ObjectRow, RequestRow};
 use weir_model::{
     AttributedFlow, AttributedRequest, Audit, Batch, Cause, ConnectionId, Counters, Coverage, Dns, DnsKind, EndReason,
     Endpoint, EndpointKind, Evidence, Exchange, Flow, FlowId, FlowRow, Http, HttpMarks, HttpVersion, Icmp, InitiatorBy,
@@ -350,6 +350,29 @@ fn loss() -> impl Strategy<Value = Loss> {
             packets,
             bytes,
             rows,
+        },
+    )
+}
+
+pub(crate) fn object_row() -> impl Strategy<Value = ObjectRow> {
+    let key = (option::of(name()), name(), name(), option::of(name()), name());
+    let version = (option::of(name()), option::of(name()), select(ObjectEvent::ALL), option::of(name()));
+    let times = (time(), option::of(time()), option::of(time()), option::of(time()));
+    (key, version, times).prop_map(
+        |((cluster, api_version, kind, namespace, name), (uid, resource_version, event, object), times)| ObjectRow {
+            cluster,
+            api_version,
+            kind,
+            namespace,
+            name,
+            uid,
+            resource_version,
+            event,
+            seen_ts: times.0,
+            since_ts: times.1,
+            created_ts: times.2,
+            deleted_ts: times.3,
+            object,
         },
     )
 }

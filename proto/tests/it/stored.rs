@@ -1,16 +1,23 @@
-//! Batches of the journal: each alone, with its own names.
+//! Entries of the journal: batches alone, with their own names, and changes of objects.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use weir_proto::{DictionaryEncoder, decode_stored, encode_batch, encode_stored};
+use weir_proto::{DictionaryEncoder, Entry, decode_entry, decode_stored, encode_batch, encode_objects, encode_stored};
 
 use crate::arbitrary;
 
 proptest! {
     #[test]
     fn a_stored_batch_is_read_alone(batch in arbitrary::batch()) {
-        prop_assert_eq!(decode_stored(&encode_stored(&batch)).expect("understood"), batch);
+        let bytes = encode_stored(&batch);
+        prop_assert_eq!(decode_stored(&bytes).expect("understood"), batch.clone());
+        prop_assert_eq!(decode_entry(&bytes).expect("understood"), Entry::Batch(batch));
+    }
+
+    #[test]
+    fn changes_of_objects_are_read_as_such(changes in vec(arbitrary::object_row(), 1..4)) {
+        prop_assert_eq!(decode_entry(&encode_objects(&changes)).expect("understood"), Entry::Objects(changes));
     }
 
     #[test]
@@ -22,7 +29,7 @@ proptest! {
     #[test]
     fn any_bytes_are_a_batch_or_an_error(bytes in vec(any::<u8>(), 0..2_000)) {
         // No panic is the claim; most bytes are no batch.
-        let _ = decode_stored(&bytes);
+        let _ = decode_entry(&bytes);
     }
 
     #[test]
@@ -42,6 +49,6 @@ proptest! {
 
 #[test]
 fn an_empty_entry_is_no_batch() {
-    let error = decode_stored(&[]).expect_err("no run").to_string();
+    let error = decode_entry(&[]).expect_err("no run").to_string();
     assert_eq!(error, "run has no valid value: 0 bytes, not 16");
 }

@@ -77,6 +77,21 @@ impl ApiServer {
         self.shared.changed.notify_all();
     }
 
+    /// Exchanges the object of the same name: a new version of it.
+    pub fn update(&self, plural: &str, mut object: Value) {
+        let mut state = self.shared.lock();
+        state.revision += 1;
+        let revision = state.revision;
+        let name = object["metadata"]["name"].clone();
+        let is_it = |(kind, known): &&mut (String, Value)| kind == plural && known["metadata"]["name"] == name;
+        let (_, known) = state.objects.iter_mut().find(is_it).unwrap_or_else(|| panic!("no {plural} {name}"));
+        object["metadata"]["uid"] = known["metadata"]["uid"].clone();
+        object["metadata"]["resourceVersion"] = json!(revision.to_string());
+        known.clone_from(&object);
+        state.log.push((revision, plural.to_owned(), json!({"type": "MODIFIED", "object": object})));
+        self.shared.changed.notify_all();
+    }
+
     /// Takes the object of a name out.
     pub fn delete(&self, plural: &str, name: &str) {
         let mut state = self.shared.lock();

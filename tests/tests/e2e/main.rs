@@ -5,6 +5,7 @@ mod cluster;
 mod crash;
 mod gateways;
 mod metrics;
+mod objects;
 mod order;
 mod policy;
 mod readers;

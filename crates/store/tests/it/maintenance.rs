@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use weir_store::{Lake, LakeOptions, Order, Rows, StoreError};
+use weir_model::Timestamp;
+use weir_model::tables::{OBJECTS, ObjectEvent, ObjectRow};
+use weir_store::{Lake, LakeOptions, Order, Rows, StoreError, last_objects, records};
 
 use crate::{HOUR, SECOND, START, expected, flow_at, flows, limits, options, totals};
 
@@ -141,4 +143,76 @@ async fn a_lake_open_for_reading_is_not_maintained() {
     assert!(matches!(lake.maintain(START).await, Err(StoreError::ReadOnly)));
     assert!(matches!(lake.commit(1).await, Err(StoreError::ReadOnly)));
     assert_eq!(totals(&lake).await, expected(40));
+}
+
+/// A version of a Service, seen so many minutes after the start; none = it is gone.
+fn object(name: &str, minute: i64, version: Option<&str>) -> ObjectRow {
+    let event = if version.is_some() { ObjectEvent::Applied } else { ObjectEvent::Deleted };
+    let seen_ts = START.plus_ns(minute * 60 * SECOND);
+    ObjectRow {
+        cluster: None,
+        api_version: "v1".into(),
+        kind: "Service".into(),
+        namespace: Some("shop".into()),
+        name: name.into(),
+        uid: None,
+        resource_version: version.map(Into::into),
+        event,
+        seen_ts,
+        since_ts: Some(seen_ts),
+        created_ts: None,
+        deleted_ts: None,
+        object: version.map(|version| format!("{{\"version\":{version}}}").into()),
+    }
+}
+
+/// Name and version of each object that is there at a time.
+async fn there(lake: &Lake, at: Option<Timestamp>) -> Vec<String> {
+    let sql = last_objects("*", at);
+    let batches = crate::ask(lake, &sql, limits()).await.expect("answers");
+    let rows = batches.iter().flat_map(|batch| records(OBJECTS.columns, batch));
+    let rows = rows.filter_map(|record| ObjectRow::read(&record)).filter(|row| row.event == ObjectEvent::Applied);
+    let mut there: Vec<_> =
+        rows.map(|row| format!("{} {}", row.name, row.resource_version.as_deref().unwrap_or("-"))).collect();
+    there.sort();
+    there
+}
+
+#[tokio::test]
+async fn objects_that_live_on_outlast_their_hour_with_the_version_that_then_holds() {
+    let dir = TempDir::new().expect("a folder");
+    let options = LakeOptions { max_age: Some(Duration::from_hours(3)), ..options() };
+    let lake = four_hours(dir.path(), options.clone()).await;
+    let objects = vec![
+        object("steady", 1, Some("1")),
+        object("steady", 2, Some("2")),
+        object("changes-later", 3, Some("1")),
+        object("changes-later", 130, Some("2")),
+        object("gone", 4, Some("1")),
+        object("gone", 5, None),
+        object("goes-later", 6, Some("1")),
+        object("goes-later", 131, None),
+        object("new", 132, Some("1")),
+    ];
+    lake.put(7, &Rows { objects, ..Rows::default() });
+    lake.commit(7).await.expect("commits");
+    let times = [Some(START.plus_ns(HOUR)), Some(START.plus_ns(2 * HOUR)), None];
+    let before = [there(&lake, times[0]).await, there(&lake, times[1]).await, there(&lake, times[2]).await];
+    assert_eq!(before[1], ["changes-later 1", "goes-later 1", "steady 2"]);
+    assert_eq!(before[2], ["changes-later 2", "new 1", "steady 2"]);
+
+    let later = START.plus_ns(5 * HOUR - SECOND);
+    assert_eq!(lake.maintain(later).await.expect("maintains").dropped_hours, ["2026-11-22T20"]);
+    let after = [there(&lake, times[0]).await, there(&lake, times[1]).await, there(&lake, times[2]).await];
+    assert_eq!(after, before, "as of every time that is kept, the same objects are there");
+    let count = async |lake: &Lake| crate::numbers(lake, "select count(*) from objects").await;
+    assert_eq!(count(&lake).await, [6], "what was replaced or gone by then is not kept");
+    lake.maintain(later).await.expect("maintains");
+    assert_eq!(count(&lake).await, [6], "nothing is written twice");
+    drop(lake);
+    let lake = Lake::open(dir.path(), options).await.expect("opens");
+    assert_eq!(lake.positions().objects, 7);
+    lake.maintain(START.plus_ns(100 * HOUR)).await.expect("maintains");
+    assert_eq!(there(&lake, None).await, before[2], "for as long as they live");
+    assert_eq!(totals(&lake).await.0, 0, "no flow does");
 }

@@ -89,10 +89,13 @@ async fn a_table_without_rows_does_not_hold_the_journal_back() {
     lake.put(5, &flows(1..=3));
     assert_eq!(lake.positions().min(), 0);
     lake.commit(9).await.expect("commits");
-    assert_eq!(lake.positions(), TablePositions { flows: 9, requests: 9, latency: 9, losses: 9, coverage: 9 });
+    assert_eq!(
+        lake.positions(),
+        TablePositions { flows: 9, requests: 9, latency: 9, losses: 9, coverage: 9, objects: 9 }
+    );
     let size = lake.size().expect("lists");
     let versions: Vec<_> = size.tables.iter().map(|table| (table.name, table.version, table.rows)).collect();
-    let empty = ["requests", "latency", "losses", "coverage"].map(|name| (name, 0, 0));
+    let empty = ["requests", "latency", "losses", "coverage", "objects"].map(|name| (name, 0, 0));
     assert_eq!(versions, [[("flows", 1, 3)].as_slice(), &empty].concat());
     assert_eq!((size.files(), size.rows()), (1, 3));
     assert!(size.bytes() > 0);
