@@ -27,10 +27,12 @@ pub(crate) enum Command {
     Read(ReadArgs),
     /// Show how latencies are spread, from what the lake has measured
     Latency(LatencyArgs),
-    /// Ask the lake in SQL: tables flows, requests, latency, losses, coverage
+    /// Ask the lake in SQL: tables flows, requests, latency, losses, coverage, objects
     Sql(SqlArgs),
     /// Show agents, rates, losses and the size of the lake
     Status(StatusArgs),
+    /// Name stored flows anew from the stored objects, and say where that differs from what is stored
+    Reattribute(ReattributeArgs),
     /// Say which Ingress or Gateway rule serves a request, and what is wrong with the rules
     #[command(subcommand)]
     Route(RouteCommand),
@@ -150,6 +152,26 @@ pub(crate) struct StatusArgs {
     pub(crate) output: StatusFormat,
 }
 
+/// Exit code 1 where a row is stored otherwise than it would be now.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReattributeArgs {
+    /// From this time on: a span before now (10m), a time (2026-11-22T21:00:00Z), or seconds since 1970
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: TimeBound,
+    /// Up to, not including, this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<TimeBound>,
+    /// Labels of pods that endpoints have, as the agents were told
+    #[arg(long, value_name = "LABEL", value_delimiter = ',')]
+    pub(crate) labels: Vec<String>,
+    /// Read this lake's folder instead of asking a collector
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lake: Option<PathBuf>,
+    /// How the answer looks
+    #[arg(short, long, value_enum, default_value_t = LineFormat::Text)]
+    pub(crate) output: LineFormat,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum RouteCommand {
     /// Say for each request which rule serves it, and where it goes
@@ -208,8 +230,45 @@ pub(crate) struct TopRoutesArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GetCommand {
+    /// Services: type, addresses, ports, ready endpoints, and what was seen of them lately
+    #[command(aliases = ["service", "svc"])]
+    Services(KnownArgs),
+    /// Pods: addresses, node, workload, their tap or why they have none, and what was seen of them lately
+    #[command(aliases = ["pod", "po"])]
+    Pods(KnownArgs),
+    /// Nodes: addresses, zone, networks of their pods, and what their agents saw lately
+    #[command(aliases = ["node", "no"])]
+    Nodes(KnownArgs),
+    /// Namespaces: how many pods and Services, and what was seen of them lately
+    #[command(aliases = ["namespace", "ns"])]
+    Namespaces(KnownArgs),
     /// Pods that are gateways (Ingress controllers, proxies of Gateways), and how that is known
     Gateways(GatewayArgs),
+}
+
+/// Every namespace, unless -n names one.
+#[derive(Debug, clap::Args)]
+pub(crate) struct KnownArgs {
+    /// Only the one of this name
+    pub(crate) name: Option<String>,
+    /// Only those of this namespace
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// Those of every namespace, which is what is shown anyway
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub(crate) all_namespaces: bool,
+    /// Traffic from this time on counts; otherwise that of an hour
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<TimeBound>,
+    /// As of this time, not now: a span before now (10m), a time (2026-11-22T21:00:00Z), or seconds since 1970
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<TimeBound>,
+    /// Read this lake's folder instead of asking a collector
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lake: Option<PathBuf>,
+    /// How the answer looks
+    #[arg(short, long, value_enum, default_value_t = LineFormat::Text)]
+    pub(crate) output: LineFormat,
 }
 
 #[derive(Debug, clap::Args)]

@@ -14,7 +14,7 @@ const HEADING: &str = "Which flows and requests";
 /// A flag that compares one field of the filter language: flag, field, name of its value, help.
 type WordFlag = (&'static str, &'static str, &'static str, &'static str);
 
-const WORD_FLAGS: [WordFlag; 44] = [
+const WORD_FLAGS: [WordFlag; 48] = [
     ("pod", "pod", "POD", "Flows from or to this pod: name or namespace/name"),
     ("from-pod", "from.pod", "POD", "Flows that this pod opened"),
     ("to-pod", "to.pod", "POD", "Flows that were opened to this pod"),
@@ -24,12 +24,21 @@ const WORD_FLAGS: [WordFlag; 44] = [
     ("service", "service", "SERVICE", "Flows that used this Service: name or namespace/name"),
     ("from-service", "from.service", "SERVICE", "Flows opened from this Service's own address"),
     ("to-service", "to.service", "SERVICE", "Flows that used this Service or were opened to its address"),
+    (
+        "service-type",
+        "service_type",
+        "TYPE",
+        "Flows that used a Service of this type: cluster-ip, headless, node-port, load-balancer, external-name",
+    ),
     ("workload", "workload", "WORKLOAD", "Flows from or to pods of this workload: [[Kind/]namespace/]name"),
     ("from-workload", "from.workload", "WORKLOAD", "Flows opened by pods of this workload"),
     ("to-workload", "to.workload", "WORKLOAD", "Flows opened to pods of this workload"),
     ("node", "node", "NODE", "Flows seen by the agent on this node"),
     ("from-node", "from.node", "NODE", "Flows opened on this node, wherever they were seen"),
     ("to-node", "to.node", "NODE", "Flows opened to this node, wherever they were seen"),
+    ("zone", "zone", "ZONE", "Flows from or to this zone"),
+    ("from-zone", "from.zone", "ZONE", "Flows opened in this zone"),
+    ("to-zone", "to.zone", "ZONE", "Flows opened to this zone"),
     ("ip", "ip", "IP", "Flows from or to this address or network (10.0.0.0/8), before or after NAT"),
     ("from-ip", "from.ip", "IP", "Flows opened from this address or network"),
     ("to-ip", "to.ip", "IP", "Flows opened to this address or network"),
@@ -294,13 +303,14 @@ mod tests {
                 "verdict" => "denied",
                 "audit" => "consistent",
                 "cause" => "policy",
+                "service_type" => "headless",
                 _ => "17",
             };
             let value = if field.ends_with("ip") { "10.0.0.1" } else { value };
             let printed = filter(&format!("--{flag} {value}"));
             assert_eq!(printed.split_once('=').map(|(name, _)| name), Some(field));
             let of_requests = ["http-", "dns-", "grpc-"].iter().any(|protocol| flag.starts_with(protocol));
-            assert!(of_requests || field.replace('.', "-") == flag, "{flag}");
+            assert!(of_requests || field.replace(['.', '_'], "-") == flag, "{flag}");
         }
     }
 

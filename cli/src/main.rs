@@ -11,6 +11,7 @@ mod policy;
 mod progress;
 mod query;
 mod read;
+mod reattribute;
 mod route;
 mod server;
 mod sql;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use weir_service::exit;
 
-use args::{Args, Command, GetCommand, PolicyCommand, RouteCommand, TopCommand};
+use args::{Args, Command, PolicyCommand, RouteCommand, TopCommand};
 
 fn main() -> ExitCode {
     exit::code(run(Args::parse()))
@@ -36,10 +37,11 @@ fn run(args: Args) -> anyhow::Result<()> {
         Command::Latency(latency) => runtime()?.block_on(latency::latency(&args.server, &latency)),
         Command::Observe(observe) => runtime()?.block_on(observe::observe(&args.server, &observe)),
         Command::Sql(sql) => runtime()?.block_on(sql::sql(&args.server, &sql)),
+        Command::Get(what) => runtime()?.block_on(get::get(&args.server, &what)),
+        Command::Reattribute(what) => runtime()?.block_on(reattribute::reattribute(&args.server, &what)),
         Command::Route(RouteCommand::Eval(eval)) => route::eval(&eval),
         Command::Route(RouteCommand::Lint(lint)) => route::lint(&lint),
         Command::Top(TopCommand::Routes(routes)) => runtime()?.block_on(top::routes(&args.server, &routes)),
-        Command::Get(GetCommand::Gateways(gateways)) => runtime()?.block_on(get::gateways(&args.server, &gateways)),
         Command::Policy(PolicyCommand::Eval(eval)) => policy::eval(&eval),
         Command::Policy(PolicyCommand::Audit(audit)) => runtime()?.block_on(policy::audit(&args.server, &audit)),
         Command::Why(why) => runtime()?.block_on(why::why(&args.server, &why)),

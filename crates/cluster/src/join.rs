@@ -237,6 +237,19 @@ impl Joiner {
     }
 }
 
+/// Fills in what only the whole connection shows, as [`Joiner::settle`] does, where it is known from elsewhere which rows
+/// belong together: all rows of one connection, each as its tap alone would say it. Which leg is primary is not decided.
+pub fn fill_together(rows: &mut [FlowRow]) {
+    let Some(first_ts) = rows.iter().map(|row| row.seen.flow.start_ts).min() else { return };
+    let mut connection = Connection::new(first_ts);
+    for row in &*rows {
+        connection.learn(row);
+    }
+    for row in rows {
+        settle::fill(row, &connection);
+    }
+}
+
 /// The flow of one node's agent: what stays the same over all its windows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct FlowKey {

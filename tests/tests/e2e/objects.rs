@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use weir_tests::programs::{ApiServer, BUSY, Collector, Source, sql, wait_for_sql};
 
 const HISTORY: &str = "select event, kind, name, resource_version, uid, object from objects order by seen_ts";
+const SINCE: &str = "select event, name, since_ts is null as always from objects order by seen_ts";
 
 fn pod(name: &str, phase: &str) -> Value {
     json!({
@@ -82,7 +83,6 @@ fn a_folder_is_written_once_and_then_what_differs() {
     let place = format!("manifests:{}", folder.path().display());
     let mut flags = vec!["--cluster", &place];
     flags.extend(BUSY);
-    const SINCE: &str = "select event, name, since_ts is null as always from objects order by seen_ts";
     let known = |rows: &[Value]| -> Vec<String> {
         rows.iter().map(|row| format!("{} {} {}", row["event"], row["name"], row["always"]).replace('"', "")).collect()
     };

@@ -53,7 +53,8 @@ fn values_are_understood_as_the_page_says() {
 fn every_word_of_the_page_is_a_field_for_either_end() {
     let page = page();
     let words: Vec<_> = table(&page, "| word | values | what is compared |").iter().map(|row| row[0]).collect();
-    assert_eq!(words, ["pod", "namespace", "workload", "ip", "port", "label", "service", "policy", "dns", "node"]);
+    let known = ["pod", "namespace", "workload", "zone", "ip", "port", "label", "service", "policy", "dns", "node"];
+    assert_eq!(words, known);
     for word in words {
         let value = if word == "ip" { "10.0.0.1" } else { "1" };
         for field in [word.to_owned(), format!("from.{word}"), format!("to.{word}")] {

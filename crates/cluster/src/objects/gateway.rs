@@ -36,23 +36,23 @@ pub struct Gateway {
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub spec: GatewaySpec,
     /// The status.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub status: GatewayStatus,
 }
 
 /// `status` of a Gateway.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct GatewayStatus {
     /// Where it is reached.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub addresses: Vec<GatewayAddress>,
 }
 
 /// An address of a Gateway.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct GatewayAddress {
     /// An IP address or a host name.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub value: Arc<str>,
 }
 

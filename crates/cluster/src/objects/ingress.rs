@@ -17,7 +17,7 @@ pub struct Ingress {
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub spec: IngressSpec,
     /// Where its controller is reached; written like that of a Service.
-    #[serde(default, deserialize_with = "field::nullable")]
+    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub status: ServiceStatus,
 }
 

@@ -23,6 +23,7 @@ pub(super) enum Word {
     Namespace,
     Workload,
     Node,
+    Zone,
     Ip,
     Port,
     Label,
@@ -40,7 +41,7 @@ pub(super) enum Side {
     Dst,
 }
 
-const NAMES: [(&str, Field); 31] = {
+const NAMES: [(&str, Field); 34] = {
     const BOTH: &[Side] = &[Side::Src, Side::Dst];
     const FROM: &[Side] = &[Side::Src];
     const TO: &[Side] = &[Side::Dst];
@@ -48,6 +49,7 @@ const NAMES: [(&str, Field); 31] = {
         ("pod", Field::Word(Word::Pod, BOTH)),
         ("namespace", Field::Word(Word::Namespace, BOTH)),
         ("workload", Field::Word(Word::Workload, BOTH)),
+        ("zone", Field::Word(Word::Zone, BOTH)),
         ("ip", Field::Word(Word::Ip, BOTH)),
         ("port", Field::Word(Word::Port, BOTH)),
         ("label", Field::Word(Word::Label, BOTH)),
@@ -61,6 +63,7 @@ const NAMES: [(&str, Field); 31] = {
         ("from.namespace", Field::Word(Word::Namespace, FROM)),
         ("from.workload", Field::Word(Word::Workload, FROM)),
         ("from.node", Field::Word(Word::Node, FROM)),
+        ("from.zone", Field::Word(Word::Zone, FROM)),
         ("from.ip", Field::Word(Word::Ip, FROM)),
         ("from.port", Field::Word(Word::Port, FROM)),
         ("from.label", Field::Word(Word::Label, FROM)),
@@ -71,6 +74,7 @@ const NAMES: [(&str, Field); 31] = {
         ("to.namespace", Field::Word(Word::Namespace, TO)),
         ("to.workload", Field::Word(Word::Workload, TO)),
         ("to.node", Field::Word(Word::Node, TO)),
+        ("to.zone", Field::Word(Word::Zone, TO)),
         ("to.ip", Field::Word(Word::Ip, TO)),
         ("to.port", Field::Word(Word::Port, TO)),
         ("to.label", Field::Word(Word::Label, TO)),
@@ -133,6 +137,7 @@ impl Word {
             Self::Namespace => Ok((text.to_owned(), named(endpoint.namespace, text)?)),
             Self::Dns => Ok((text.to_owned(), named(endpoint.dns_name, text)?)),
             Self::Node => Ok((text.to_owned(), named(endpoint.node, text)?)),
+            Self::Zone => Ok((text.to_owned(), named(endpoint.zone, text)?)),
             Self::Pod => {
                 let test = path(&[endpoint.namespace, endpoint.name], text, "a pod: name or namespace/name")?;
                 Ok((text.to_owned(), Test::All(vec![endpoint.is(EndpointKind::Pod), test])))
@@ -179,6 +184,7 @@ struct EndpointColumns {
     workload_kind: ColumnId,
     workload: ColumnId,
     node: ColumnId,
+    zone: ColumnId,
     labels: ColumnId,
     dns_name: ColumnId,
 }
@@ -202,6 +208,7 @@ impl Side {
             workload_kind: of("workload_kind"),
             workload: of("workload"),
             node: of("node"),
+            zone: of("zone"),
             labels: of("labels"),
             dns_name: of("dns_name"),
         }
