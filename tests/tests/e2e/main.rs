@@ -3,6 +3,7 @@
 mod captures;
 mod cluster;
 mod crash;
+mod deploy;
 mod gateways;
 mod get;
 mod metrics;

@@ -11,13 +11,16 @@ fn words(line: &str, key: &str) -> Vec<String> {
     list.split(", ").map(|word| word.trim_matches('"').to_owned()).collect()
 }
 
-#[test]
-fn the_documented_role_lists_and_watches_every_kind_and_no_other() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/kubernetes.md");
-    let page = std::fs::read_to_string(page).expect("the page is there");
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The groups and resources that the roles in a text may list and watch.
+fn granted(text: &str) -> BTreeSet<(String, String)> {
     let mut groups = Vec::new();
     let mut granted = BTreeSet::new();
-    for line in page.lines().map(str::trim) {
+    for line in text.lines().map(str::trim) {
         if line.starts_with("- apiGroups:") {
             groups = words(line, "apiGroups:");
         } else if line.starts_with("resources:") {
@@ -29,9 +32,16 @@ fn the_documented_role_lists_and_watches_every_kind_and_no_other() {
             assert_eq!(words(line, "verbs:"), ["list", "watch"]);
         }
     }
+    granted
+}
+
+#[test]
+fn the_documented_role_and_the_deployed_one_list_and_watch_every_kind_and_no_other() {
+    let page = read("docs/kubernetes.md");
     let needed: BTreeSet<_> =
         Kind::ALL.iter().map(|kind| (kind.group().to_owned(), kind.plural().to_owned())).collect();
-    assert_eq!(granted, needed);
+    assert_eq!(granted(&page), needed, "docs/kubernetes.md");
+    assert_eq!(granted(&read("deploy/base/rbac.yaml")), needed, "deploy/base/rbac.yaml");
     for kind in Kind::ALL {
         assert!(page.contains(&format!("| {} |", kind.plural())), "{} is explained", kind.plural());
     }
