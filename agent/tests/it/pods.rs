@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use weir_model::{AttributedFlow, Coverage, EndReason, Leg, Protocol, Report};
+use weir_model::{AttributedFlow, Coverage, EndReason, Protocol, Report};
 
 use crate::agent::{Agent, DEADLINE};
 use crate::collector::{self, Said};
@@ -19,6 +19,8 @@ struct Followed {
     lab: Lab,
     agent: Agent,
     heard: mpsc::Receiver<Said>,
+    /// Pods that stay until the end.
+    pods: Vec<Pod>,
     flows: Vec<AttributedFlow>,
     coverage: Vec<Coverage>,
 }
@@ -34,7 +36,7 @@ impl Followed {
         let agent = Agent::start(&lab, port, "pods");
         let hello = timeout(DEADLINE, heard.recv()).await;
         assert!(matches!(hello, Ok(Some(Said::Hello { .. }))), "{hello:?}: {}", agent.log());
-        Some(Self { lab, agent, heard, flows: Vec::new(), coverage: Vec::new() })
+        Some(Self { lab, agent, heard, pods: Vec::new(), flows: Vec::new(), coverage: Vec::new() })
     }
 
     fn take(&mut self, said: Said) {
@@ -99,17 +101,24 @@ fn pod_of(span: &Coverage) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_packet_of_a_new_pod_is_counted_and_named() {
-    for (wiring, address) in [(Wiring::Routed(ROUTED), ROUTED), (Wiring::Bridged(BRIDGED), BRIDGED)] {
-        let Some(mut followed) = Followed::start(&[("shop", "new", address)]).await else { return };
-        let pod = followed.lab.bring("veth-new", wiring);
+async fn a_packet_before_the_pod_is_known_is_counted_and_named() {
+    let Some(mut followed) = Followed::start(&[]).await else { return };
+    for (veth, wiring) in [("veth-routed", Wiring::Routed(ROUTED)), ("veth-bridged", Wiring::Bridged(BRIDGED))] {
+        let pod = followed.lab.bring(veth, wiring);
+        let begins = followed.until("it is watched", |span| is_of(span, veth)).await;
+        assert_eq!(begins.pod, None, "the cluster has not told of it");
         followed.speak(&pod);
-        let span = followed.until_named(&pod.veth, "shop/new").await;
-        followed.stop().await;
-        let [seen] = followed.datagrams(&pod.veth)[..] else { panic!("{wiring:?}: {:#?}", followed.flows) };
-        assert_eq!((seen.flow.counters.fwd.packets, seen.leg), (1, Some(Leg::Client)), "{wiring:?}");
-        assert_eq!(seen.tap.pod.as_ref().map(ToString::to_string).as_deref(), Some("shop/new"));
-        assert!(span.from_ts <= seen.flow.first_ts, "watched since before it spoke");
+        followed.pods.push(pod);
+    }
+    followed.lab.tell(&[("shop", "routed", ROUTED), ("shop", "bridged", BRIDGED)]);
+    for (veth, pod) in [("veth-routed", "shop/routed"), ("veth-bridged", "shop/bridged")] {
+        followed.until_named(veth, pod).await;
+    }
+    followed.stop().await;
+    for (veth, pod) in [("veth-routed", "shop/routed"), ("veth-bridged", "shop/bridged")] {
+        let [seen] = followed.datagrams(veth)[..] else { panic!("{veth}: {:#?}", followed.flows) };
+        assert_eq!(seen.flow.counters.fwd.packets, 1);
+        assert_eq!(seen.tap.pod.as_ref().map(ToString::to_string).as_deref(), Some(pod));
     }
 }
 
@@ -152,8 +161,8 @@ async fn a_pod_under_an_old_address_is_not_taken_for_the_one_before_it() {
     followed.speak(&old);
     followed.lab.remove(&old);
     let new = followed.lab.bring("veth-new", Wiring::Routed(ROUTED));
-    followed.speak(&new);
     followed.until("veth-new is watched", |span| is_of(span, "veth-new")).await;
+    followed.speak(&new);
     followed.lab.tell(&[("shop", "new", ROUTED)]);
     followed.until_named("veth-new", "shop/new").await;
     followed.stop().await;
