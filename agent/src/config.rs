@@ -19,6 +19,8 @@ weir_service::settings! {
         cluster: Option<String>,
         /// Captures of the packet filter's log (NFLOG), repeated: file:PATTERN. What policies decided, as the cluster itself enforced it.
         nflog: Vec<String>,
+        /// Undo NAT with what this node's connection tracking tells: of capture files, with NODE.conntrack.txt beside them.
+        conntrack: bool = "true",
         /// Labels of pods that flows carry.
         labels: Vec<String> = "app,app.kubernetes.io/name",
         /// Domain of the cluster's DNS names.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{Instant, sleep_until};
-use weir_model::{AttributedFlow, AttributedRequest, Coverage, Loss, PolicyLog};
+use weir_model::{AttributedFlow, AttributedRequest, Coverage, Loss, PolicyLog, Translation};
 
 use crate::event::Event;
 use crate::held::Held;
@@ -23,6 +23,8 @@ pub(crate) struct Contents {
     pub(crate) losses: Vec<Loss>,
     /// What the packet filter logged.
     pub(crate) policy_logs: Vec<PolicyLog>,
+    /// How this node rewrites connections.
+    pub(crate) translations: Vec<Translation>,
 }
 
 /// Contents as they grow.
@@ -39,8 +41,8 @@ impl Contents {
     }
 
     fn records(&self) -> usize {
-        let Self { flows, requests, coverage, losses, policy_logs } = self;
-        flows.len() + requests.len() + coverage.len() + losses.len() + policy_logs.len()
+        let Self { flows, requests, coverage, losses, policy_logs, translations } = self;
+        flows.len() + requests.len() + coverage.len() + losses.len() + policy_logs.len() + translations.len()
     }
 }
 
@@ -65,6 +67,7 @@ impl Growing {
             Event::Coverage(span) => self.contents.coverage.push(span),
             Event::Loss(loss) => self.contents.losses.push(loss),
             Event::PolicyLog(log) => self.contents.policy_logs.push(*log),
+            Event::Translation(translation) => self.contents.translations.extend(self.naming.translation(translation)),
         }
     }
 
@@ -151,7 +154,7 @@ mod tests {
 
     fn naming(snapshots: Snapshots, hold: Duration, clock: &ManualClock) -> (Naming, Held) {
         let held = Held::new(snapshots.clone(), Arc::new(clock.clone()), hold);
-        (Naming::new(snapshots, ResolvedLimits::default()), held)
+        (Naming::new("a".into(), snapshots, ResolvedLimits::default()), held)
     }
 
     struct Cutter {
@@ -384,6 +387,7 @@ mod tests {
                 coverage: contents.coverage,
                 losses: contents.losses,
                 policy_logs: contents.policy_logs,
+                translations: contents.translations,
             };
             assert!(weir_proto::names_in(&batch) <= CAP);
         }

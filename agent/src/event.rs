@@ -5,10 +5,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 use weir_flow::{FlowSink, NoRoom};
-use weir_model::{Coverage, Flow, Loss, PolicyLog, Request, Tap};
+use weir_model::{Coverage, Flow, Loss, PolicyLog, Request, Tap, Translation};
 
 /// Something a tap has to report.
-#[expect(clippy::large_enum_variant, reason = "nearly all events are flows: a box would be an allocation for each")]
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A flow's report.
@@ -21,6 +20,8 @@ pub(crate) enum Event {
     Loss(Loss),
     /// Something that the packet filter logged.
     PolicyLog(Box<PolicyLog>),
+    /// How this node rewrites a connection.
+    Translation(Translation),
 }
 
 /// The end of the queue that one tap writes to.
@@ -87,7 +88,7 @@ impl FlowSink for TapQueue {
     fn offer(&mut self, flow: Flow) -> Result<(), Flow> {
         self.hand_over(Event::Flow(Arc::clone(&self.tap), flow)).map_err(|event| match event {
             Event::Flow(_, flow) => flow,
-            Event::Request(..) | Event::Coverage(_) | Event::Loss(_) | Event::PolicyLog(_) => {
+            Event::Request(..) | Event::Coverage(_) | Event::Loss(_) | Event::PolicyLog(_) | Event::Translation(_) => {
                 unreachable!("the same event comes back")
             }
         })

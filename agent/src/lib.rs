@@ -1,11 +1,12 @@
 //! The agent: taps in, batches of attributed flows out.
 //!
-//! Capture threads own their taps and flow tables (`live`, `replay`); one bounded queue of `event`s leads to the
+//! Capture threads own their taps and flow tables (`live`, `replay`; `conntrack` beside it); one bounded queue of `event`s leads to the
 //! runtime, where `contents` attributes by what `cluster` follows and cuts batches and `sender` gets them to the collector, exactly once as
 //! long as both live, with what does not fit counted as a loss. `tally` counts on the way, and `operation` tells it on `/metrics`.
 
 mod cluster;
 mod config;
+mod conntrack;
 mod contents;
 mod event;
 mod held;

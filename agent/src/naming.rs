@@ -3,24 +3,31 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use weir_cluster::{Resolved, ResolvedLimits, attribute};
-use weir_model::{AttributedFlow, AttributedRequest, Exchange, Flow, FlowId, Request, Tap};
+use weir_cluster::{Resolved, ResolvedLimits, TranslationOptions, Translations, attribute, is_telling, name_dialled};
+use weir_model::{AttributedFlow, AttributedRequest, Exchange, Flow, FlowId, Request, Tap, Translation};
 
 use crate::cluster::Snapshots;
 
 /// Names what taps report, in the order in which they report it.
 #[derive(Debug)]
 pub(crate) struct Naming {
+    node: Arc<str>,
     snapshots: Snapshots,
     resolved: Resolved,
+    translations: Translations,
     /// The flows of requests, until the batch is cut that shares them.
     carriers: HashMap<FlowId, Arc<AttributedFlow>>,
 }
 
+/// The most translations that flows are named by, some 400 bytes each.
+const TRANSLATIONS: usize = 20_000;
+
 impl Naming {
-    /// By what `snapshots` say of the cluster.
-    pub(crate) fn new(snapshots: Snapshots, limits: ResolvedLimits) -> Self {
-        Self { snapshots, resolved: Resolved::new(limits), carriers: HashMap::new() }
+    /// Of a node, by what `snapshots` say of the cluster.
+    pub(crate) fn new(node: Arc<str>, snapshots: Snapshots, limits: ResolvedLimits) -> Self {
+        let options = TranslationOptions { max: TRANSLATIONS, ..TranslationOptions::default() };
+        let translations = Translations::new(options);
+        Self { node, snapshots, resolved: Resolved::new(limits), translations, carriers: HashMap::new() }
     }
 
     /// The flow with names, by what is known now of who was who when it began. One that began before anything is
@@ -29,7 +36,9 @@ impl Naming {
         let newest = self.snapshots.borrow();
         let at = if newest.remembers(flow.start_ts) { flow.start_ts } else { flow.last_ts };
         let then = newest.as_of(at);
-        self.resolved.name(&then, attribute(&then, tap, flow))
+        let mut seen = self.resolved.name(&then, attribute(&then, tap, flow));
+        name_dialled(&then, &mut seen, &self.node, &self.translations);
+        seen
     }
 
     /// The request with its flow; what it resolved names the flows that come after it.
@@ -48,6 +57,15 @@ impl Naming {
             let then = self.snapshots.borrow().as_of(flow.start_ts);
             self.resolved.learn(&attribute(&then, tap, flow.clone()), request);
         }
+    }
+
+    /// A translation that tells something; flows that come after it are named by it.
+    pub(crate) fn translation(&mut self, translation: Translation) -> Option<Translation> {
+        let tells = is_telling(&self.snapshots.borrow(), &self.node, &translation);
+        if tells {
+            self.translations.learn(Some(&self.node), &translation, 0);
+        }
+        tells.then_some(translation)
     }
 
     /// A batch is cut.

@@ -67,6 +67,7 @@ impl Outbox {
             coverage: contents.coverage,
             losses,
             policy_logs: contents.policy_logs,
+            translations: contents.translations,
         };
         self.next_sequence += 1;
         self.bytes += size_of(&batch);
@@ -138,8 +139,9 @@ impl Outbox {
 
 fn size_of(batch: &Batch) -> usize {
     let requests = 2 * batch.requests.len();
-    (batch.flows.len() + requests + batch.coverage.len() + batch.losses.len() + batch.policy_logs.len() + 1)
-        * RECORD_BYTES
+    let records = batch.flows.len() + requests + batch.coverage.len() + batch.losses.len();
+    let told = batch.policy_logs.len() + batch.translations.len();
+    (records + told + 1) * RECORD_BYTES
 }
 
 /// The reports that become rows: a flow's start comes again in its next report.

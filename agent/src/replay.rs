@@ -1,4 +1,4 @@
-//! Replays capture files: the taps' files in, their flows out, all taps side by side in packet time.
+//! Replays capture files: the taps' files in, their flows out, all taps and connection tracking side by side in packet time.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use weir_capture::CaptureFile;
 use weir_flow::{Tracker, TrackerConfig};
 use weir_model::{Coverage, EndReason, Loss, LossStage, Timestamp};
 
+use crate::conntrack::RecordedConntrack;
 use crate::event::{Event, TapQueue};
 use crate::taps::FileTap;
 
@@ -16,7 +17,12 @@ const TURN_NS: i64 = 50_000_000;
 
 /// Reads all taps to their end, or until `stop`. Runs on a thread of its own; waits where the queue is full. The taps'
 /// flows are numbered from 1, 2, ... with the stride of `config`.
-pub(crate) fn replay(taps: Vec<(FileTap, TapQueue)>, config: &TrackerConfig, stop: &CancellationToken) {
+pub(crate) fn replay(
+    taps: Vec<(FileTap, TapQueue)>,
+    mut conntrack: Option<RecordedConntrack>,
+    config: &TrackerConfig,
+    stop: &CancellationToken,
+) {
     let mut sources: Vec<Source> = taps
         .into_iter()
         .zip(1..)
@@ -32,7 +38,14 @@ pub(crate) fn replay(taps: Vec<(FileTap, TapQueue)>, config: &TrackerConfig, sto
         if stop.is_cancelled() || source.queue.is_closed() {
             break;
         }
+        // First, so that flows are named by what it tells.
+        if let Some(conntrack) = &mut conntrack {
+            conntrack.tell_until(source.time.plus_ns(TURN_NS));
+        }
         source.take_turn();
+    }
+    if let Some(conntrack) = conntrack.as_mut().filter(|_| !stop.is_cancelled()) {
+        conntrack.finish();
     }
     let reason = if stop.is_cancelled() { EndReason::AgentStop } else { EndReason::CaptureEnd };
     for source in &mut sources {

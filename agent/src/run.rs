@@ -20,6 +20,7 @@ use weir_service::shutdown::Shutdown;
 
 use crate::AgentSettings;
 use crate::cluster::{Cluster, Snapshots, follow};
+use crate::conntrack::RecordedConntrack;
 use crate::contents::{CutAt, cut};
 use crate::event::{Event, TapQueue, WhenFull};
 use crate::held::Held;
@@ -138,11 +139,11 @@ impl Plan {
             let (address, _) = served.with_context(|| format!("listening on {listen} for metrics"))?;
             info!(%address, "metrics");
         }
-        self.start_threads(follower, &events, &shutdown.token())?;
+        self.start_threads(follower, &settings, &events, &shutdown.token())?;
         drop(events);
-        let snapshots = &self.cluster.snapshots;
+        let (node, snapshots) = (Arc::from(settings.node_name.as_str()), &self.cluster.snapshots);
         let held = Held::new(snapshots.clone(), Arc::clone(&self.clock), settings.hold());
-        let naming = (Naming::new(snapshots.clone(), settings.resolved_limits()), held);
+        let naming = (Naming::new(node, snapshots.clone(), settings.resolved_limits()), held);
         tokio::spawn(cut(queue, naming, at, contents));
         let give_up = CancellationToken::new();
         let sending = tokio::spawn(send(sender, cut_contents, give_up.clone()));
@@ -195,6 +196,7 @@ impl Plan {
     fn start_threads(
         &self,
         follower: Option<Follower>,
+        settings: &AgentSettings,
         events: &mpsc::Sender<Event>,
         stop: &CancellationToken,
     ) -> Result<()> {
@@ -216,8 +218,10 @@ impl Plan {
             let config = self.tracker.clone();
             let queued = |tap: &FileTap| TapQueue::new(Arc::clone(&tap.tap), events.clone(), WhenFull::Wait);
             let taps: Vec<_> = self.files.iter().map(|tap| (tap.clone(), queued(tap))).collect();
+            let told = || RecordedConntrack::beside(&self.files, &settings.node_name, events.clone());
+            let conntrack = settings.conntrack.then(told);
             let stop = stop.clone();
-            thread::Builder::new().name("replay".to_owned()).spawn(move || replay(taps, &config, &stop))?;
+            thread::Builder::new().name("replay".to_owned()).spawn(move || replay(taps, conntrack, &config, &stop))?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ mod interface;
 mod netns;
 mod spec;
 
-pub use files::{FileTap, TapFilesError, find_file_taps, find_log_files};
+pub use files::{FileTap, RecordedFile, TapFilesError, find_file_taps, find_log_files};
 pub(crate) use follow::{Follow, Follower};
 pub use interface::live_tap;
 pub(crate) use interface::{may_capture, open_interfaces};

@@ -2,7 +2,7 @@
 //! that differs from what is stored.
 //!
 //! Flows come in by connection, so that what only all legs show is filled in as it was. A Service that a name led to is taken
-//! from the row: objects do not say what was resolved. Whoever recomputes more columns adds to `named_anew` and [`COMPARED`].
+//! from the row, and so is what connection tracking told: objects do not say what was resolved or rewritten. Whoever recomputes more columns adds to `named_anew` and [`COMPARED`].
 
 mod history;
 mod report;
@@ -94,7 +94,7 @@ fn compare(snapshot: &Snapshot, taps: &Taps, connection: &[Stored], report: &mut
         }
     }
     let mut rows: Vec<FlowRow> = named.iter().map(|(_, row)| row.clone()).collect();
-    fill_together(&mut rows);
+    fill_together(&mut rows, snapshot);
     for ((stored, _), row) in named.iter().zip(&rows).filter(|((stored, _), _)| stored.is_asked_for) {
         report.row(&stored.record, &FLOWS.record(row), &differences(&stored.record, &FLOWS.record(row)))?;
     }
@@ -107,6 +107,7 @@ fn named_anew(snapshot: &Snapshot, stored: &Stored, tap: &Arc<Tap>) -> FlowRow {
     let at = if snapshot.remembers(flow.start_ts) { flow.start_ts } else { flow.last_ts };
     let mut row = FlowRow::alone(attribute(&snapshot.as_of(at), tap, flow));
     row.node.clone_from(&stored.node);
+    (row.client, row.backend) = stored.behind_nat();
     if let Some(resolved) = stored.resolved() {
         row.seen.service = Some(Arc::new(resolved));
     }

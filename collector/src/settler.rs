@@ -15,7 +15,7 @@ use weir_cluster::join::{Finality, Joiner, LegKey};
 use weir_cluster::routing::Journeys;
 use weir_cluster::{Known, Snapshot};
 use weir_model::tables::ObjectRow;
-use weir_model::{Batch, ConnectionId, Coverage, Flow, FlowRow, Report, RunId, Timestamp, Tuple};
+use weir_model::{Batch, ConnectionId, Coverage, FlowRow, Protocol, Report, RunId, Timestamp, Tuple};
 use weir_service::clock::Clock;
 use weir_store::{Lake, Latencies, Rows};
 
@@ -97,6 +97,14 @@ pub(crate) struct Settler {
     pub settled: watch::Sender<u64>,
 }
 
+/// A leg of a connection that may have been decided before this memory begins.
+struct Unsure {
+    connection: ConnectionId,
+    protocol: Protocol,
+    start_ts: Timestamp,
+    last_ts: Timestamp,
+}
+
 /// How far apart in packet time two legs of one connection may begin and still be looked for, in nanoseconds.
 const NEAR_NS: i64 = 180_000_000_000;
 
@@ -173,6 +181,9 @@ impl Settler {
     async fn arrive(&mut self, batches: &mut Vec<(u64, Arc<Batch>)>, pending: &mut VecDeque<Pending>) {
         let now_ns = self.clock.now_ns();
         let mut unsure = Vec::new();
+        for (_, batch) in batches.iter() {
+            self.learn(batch, now_ns, &mut unsure);
+        }
         let join = |(position, batch): (u64, Arc<Batch>)| self.join(position, &batch, now_ns, &mut unsure);
         let arrived: Vec<Pending> = batches.drain(..).map(join).collect();
         self.look_up(&unsure).await;
@@ -188,7 +199,8 @@ impl Settler {
         }
     }
 
-    fn join(&mut self, position: u64, batch: &Batch, now_ns: i64, unsure: &mut Vec<(ConnectionId, Flow)>) -> Pending {
+    /// What a batch says of taps and of NAT, before any of its rows.
+    fn learn(&mut self, batch: &Batch, now_ns: i64, unsure: &mut Vec<Unsure>) {
         for span in &batch.coverage {
             self.joiner.cover(&batch.node, batch.run, span);
         }
@@ -196,6 +208,18 @@ impl Settler {
             // What is in a form that is not known says nothing.
             let _ = self.joiner.log(log);
         }
+        for translation in &batch.translations {
+            let moved = self.joiner.translate(Some(&batch.node), translation, now_ns);
+            unsure.extend(moved.into_iter().filter(|moved| moved.arrival.may_be_stored).map(|moved| Unsure {
+                connection: moved.arrival.connection,
+                protocol: moved.protocol,
+                start_ts: moved.start_ts,
+                last_ts: moved.last_ts,
+            }));
+        }
+    }
+
+    fn join(&mut self, position: u64, batch: &Batch, now_ns: i64, unsure: &mut Vec<Unsure>) -> Pending {
         let mut next = Pending::new(position, now_ns, batch, &Columns { cluster: self.cluster.clone() });
         let is_told_only = |row: &FlowRow| row.seen.flow.report == Report::Start;
         let reports = next.rows.iter_mut().chain(&mut next.started).map(|row| (is_told_only(row), row));
@@ -204,17 +228,23 @@ impl Settler {
             let arrival = self.joiner.arrive(row, now_ns);
             row.connection = Some(arrival.connection);
             if arrival.may_be_stored && !is_told_only {
-                unsure.push((arrival.connection, row.seen.flow.clone()));
+                let flow = &row.seen.flow;
+                unsure.push(Unsure {
+                    connection: arrival.connection,
+                    protocol: flow.tuple.protocol,
+                    start_ts: flow.start_ts,
+                    last_ts: flow.last_ts,
+                });
             }
         }
         next
     }
 
     /// Asks the lake for decisions that were made before this memory begins.
-    async fn look_up(&mut self, unsure: &[(ConnectionId, Flow)]) {
-        let times = unsure.iter().map(|(_, flow)| (flow.start_ts, flow.last_ts));
+    async fn look_up(&mut self, unsure: &[Unsure]) {
+        let times = unsure.iter().map(|leg| (leg.start_ts, leg.last_ts));
         let Some((from, to)) = times.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else { return };
-        let protocols: HashMap<_, _> = unsure.iter().map(|(id, flow)| (*id, flow.tuple.protocol)).collect();
+        let protocols: HashMap<_, _> = unsure.iter().map(|leg| (leg.connection, leg.protocol)).collect();
         let ids: Vec<ConnectionId> = protocols.keys().copied().collect();
         let found = match self.lake.primaries(&ids, from.plus_ns(-NEAR_NS), to.plus_ns(NEAR_NS)).await {
             Ok(found) => found,

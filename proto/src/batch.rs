@@ -10,6 +10,7 @@ use crate::names::Malformed;
 use crate::policy_log::{policy_log_from_wire, policy_log_to_wire};
 use crate::record::{decode_flow, encode_flow};
 use crate::request::{decode_request, encode_request};
+use crate::translation::{translation_from_wire, translation_to_wire};
 use crate::watch::{coverage_from_wire, coverage_to_wire, loss_from_wire, loss_to_wire};
 use crate::{DictionaryDecoder, DictionaryEncoder, DictionaryFull, v1};
 
@@ -70,6 +71,7 @@ pub(crate) fn encode_with(batch: &Batch, names: &mut DictionaryEncoder) -> Resul
         flows,
         coverage: batch.coverage.iter().map(coverage_to_wire).collect(),
         losses: batch.losses.iter().map(loss_to_wire).collect(),
+        translations: batch.translations.iter().map(translation_to_wire).collect(),
         request_flows,
         requests: requests.map(|(seen, flow)| encode_request(&seen.request, flow, base)).collect(),
         policy_logs: batch.policy_logs.iter().map(policy_log_to_wire).collect(),
@@ -132,6 +134,7 @@ pub fn decode_batch(message: v1::Batch, names: &mut DictionaryDecoder) -> Result
         coverage: message.coverage.into_iter().map(coverage_from_wire).collect::<Result<_, _>>()?,
         losses: message.losses.into_iter().map(loss_from_wire).collect::<Result<_, _>>()?,
         policy_logs: message.policy_logs.into_iter().map(policy_log_from_wire).collect::<Result<_, _>>()?,
+        translations: message.translations.into_iter().map(translation_from_wire).collect::<Result<_, _>>()?,
     })
 }
 

@@ -12,6 +12,7 @@ mod policy_log;
 mod record;
 mod request;
 mod stored;
+mod translation;
 mod watch;
 
 pub use batch::{DecodeError, decode_batch, encode_batch, run_from_wire};

@@ -1,5 +1,6 @@
 //! Rows of `flows` as they are stored, with those of the other legs of their connections.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -16,7 +17,7 @@ use super::{COMPARED, Source};
 use crate::query::answer;
 
 /// Columns that are read beside those that are compared.
-const NEEDED: [&str; 14] = [
+const NEEDED: [&str; 18] = [
     "flow_id",
     "connection_id",
     "node",
@@ -30,6 +31,10 @@ const NEEDED: [&str; 14] = [
     "src_port",
     "dst_ip",
     "dst_port",
+    "client_ip",
+    "client_port",
+    "backend_ip",
+    "backend_port",
     "outcome",
 ];
 
@@ -99,10 +104,21 @@ impl Stored {
         taps.find(self.node.as_ref()?, &self.interface, self.first_ts).map(Arc::clone)
     }
 
-    /// The Service that a name led its opener to, where that is how it was found.
+    /// The client and the backend behind NAT, where they are known.
+    pub(super) fn behind_nat(&self) -> (Option<(IpAddr, u16)>, Option<(IpAddr, u16)>) {
+        let socket = |ip, port| {
+            let Value::Ip(ip) = self.record.get(ip) else { return None };
+            let port = self.record.get(port).as_int().and_then(|port| port.try_into().ok());
+            Some((*ip, port.unwrap_or_default()))
+        };
+        (socket("client_ip", "client_port"), socket("backend_ip", "backend_port"))
+    }
+
+    /// The Service that a name led its opener to, or that connection tracking told, where that is how it was found.
     pub(super) fn resolved(&self) -> Option<Service> {
         let text = |name| self.record.get(name).as_text();
-        let method = ServiceMethod::parse(text("service_method")?).filter(|method| *method == ServiceMethod::Dns)?;
+        let method = ServiceMethod::parse(text("service_method")?)
+            .filter(|method| matches!(method, ServiceMethod::Dns | ServiceMethod::Conntrack))?;
         let used = ServiceRef {
             namespace: text("service_namespace")?.into(),
             name: text("service_name")?.into(),

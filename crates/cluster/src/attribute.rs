@@ -6,10 +6,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use weir_model::{AttributedFlow, Endpoint, EndpointKind, Flow, Leg, PodRef, Service, Tap, TapRole};
+use weir_model::{AttributedFlow, Endpoint, EndpointKind, Flow, Leg, PodRef, Service, ServiceMethod, Tap, TapRole};
 
-use crate::Snapshot;
+use crate::join::Names as _;
 use crate::snapshot::Target;
+use crate::{Sighting, Snapshot, Translations};
 
 /// Where the DNS cache of a node listens on every node, unless it was told otherwise.
 const NODE_LOCAL_DNS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10));
@@ -32,6 +33,18 @@ pub fn attribute(snapshot: &Snapshot, tap: &Arc<Tap>, flow: Flow) -> AttributedF
     let leg = leg(snapshot, tap, &src, &dst);
     let service = service(&target, leg).map(Arc::clone);
     AttributedFlow { flow, tap: Arc::clone(tap), leg, src, dst, service }
+}
+
+/// Names the Service that was dialled, where the tap did not see its address but the node's connection tracking tells it.
+pub fn name_dialled(snapshot: &Snapshot, seen: &mut AttributedFlow, node: &Arc<str>, translations: &Translations) {
+    if seen.service.as_ref().and_then(|service| service.method).is_some_and(ServiceMethod::is_seen) {
+        return;
+    }
+    let Some(way) = translations.way(&Sighting::of(&seen.flow, Some(node))) else { return };
+    let told = way.tuples().find_map(|tuple| snapshot.dialled(&tuple, snapshot.at()));
+    if told.is_some() {
+        seen.service = told;
+    }
 }
 
 /// Where there is no telling which of some pods has an address, and the tap is at one of them, it is that one: nobody

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod attribute;
+pub mod conntrack;
 mod enforced;
 pub mod gateways;
 mod history;
@@ -20,11 +21,13 @@ pub mod route;
 pub mod routing;
 mod snapshot;
 mod timeline;
+mod translations;
 
-pub use attribute::attribute;
+pub use attribute::{attribute, name_dialled};
 pub use history::{History, Memory};
 pub use known::Known;
 pub use owners::{OwnerCandidates, settle_owners};
 pub use resolved::{Resolved, ResolvedLimits};
 pub use snapshot::{Backend, NamedNetwork, NamedNetworkError, PodEntry, ServiceHit, Snapshot, SnapshotOptions};
 pub use timeline::Timeline;
+pub use translations::{Sighting, TranslationOptions, Translations, Way, is_telling};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::flow::names;
-use crate::{AttributedFlow, AttributedRequest, PodRef, PolicyLog, TapRole, Timestamp};
+use crate::{AttributedFlow, AttributedRequest, PodRef, PolicyLog, TapRole, Timestamp, Translation};
 
 /// One start of an agent's program: a random 128-bit id. Sequences and flow ids count within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +42,8 @@ pub struct Batch {
     pub losses: Vec<Loss>,
     /// What the node\'s packet filter logged.
     pub policy_logs: Vec<PolicyLog>,
+    /// How the node rewrites connections, as far as that is new.
+    pub translations: Vec<Translation>,
 }
 
 /// A span of packet time in which a tap was watching, or in which a pod had no tap.

@@ -106,6 +106,8 @@ pub enum ServiceMethod {
     LoadBalancer,
     /// The tap saw one of `spec.externalIPs` and the port.
     ExternalIp,
+    /// A node's connection tracking says that such an address and port was dialled.
+    Conntrack,
     /// Another leg of the same connection showed it.
     Join,
     /// A gateway dialled the pod, and the rule that it followed leads to this one of the Services that have the pod.
@@ -118,7 +120,7 @@ pub enum ServiceMethod {
 
 names!(ServiceMethod {
     ClusterIp = "cluster-ip", NodePort = "node-port", LoadBalancer = "load-balancer", ExternalIp = "external-ip",
-    Join = "join", Route = "route", Dns = "dns", EndpointSlice = "endpoint-slice",
+    Conntrack = "conntrack", Join = "join", Route = "route", Dns = "dns", EndpointSlice = "endpoint-slice",
 });
 
 /// A Service and its port.
@@ -132,6 +134,13 @@ pub struct ServiceRef {
     pub service_type: ServiceType,
     /// Name of the Service port; `None` for an unnamed single port.
     pub port_name: Option<Arc<str>>,
+}
+
+impl ServiceMethod {
+    /// Whether the tap itself saw the address that was dialled.
+    pub const fn is_seen(self) -> bool {
+        matches!(self, Self::ClusterIp | Self::NodePort | Self::LoadBalancer | Self::ExternalIp)
+    }
 }
 
 /// What is known about the Service that a connection used.

@@ -21,6 +21,7 @@ mod routed;
 mod row;
 pub mod tables;
 mod time;
+mod translation;
 mod value;
 
 pub use attributed::{AttributedFlow, AttributedRequest, Leg, Tap, TapRole};
@@ -41,4 +42,5 @@ pub use request::{
 pub use routed::{Front, FrontMethod, RouteLeg, RouteMethod, RouteService, Routed, RulePlace, Split};
 pub use row::{ConnectionId, FlowRow, Nat};
 pub use time::{ParseTimeError, Timestamp, parse_duration_ns};
+pub use translation::Translation;
 pub use value::Value;

@@ -13,8 +13,8 @@ use weir_model::{
     Endpoint, EndpointKind, Evidence, Exchange, Flow, FlowId, FlowRow, Http, HttpMarks, HttpVersion, Icmp, InitiatorBy,
     Judgement, Leg, Loss, LossStage, Nat, Outcome, PerDirection, PodRef, PolicyLog, Protocol, Reason, Report, Request,
     RouteLeg, RouteMethod, RouteService, Routed, RulePlace, RunId, Service, ServiceMethod, ServiceRef, ServiceType,
-    SideJudgement, Tap, TapRole, Tcp, TcpFlags, TcpState, Tier, Timestamp, Tls, TlsKind, TlsVersion, Tunnel,
-    TunnelKind, Tuple, Verdict,
+    SideJudgement, Tap, TapRole, Tcp, TcpFlags, TcpState, Tier, Timestamp, Tls, TlsKind, TlsVersion, Translation,
+    Tunnel, TunnelKind, Tuple, Verdict,
 };
 
 /// The most flows of a batch, so that it has no more than 16 names: each flow has up to 4.
@@ -29,9 +29,9 @@ pub(crate) fn batch() -> impl Strategy<Value = Batch> {
         flows(),
         requests,
         vec(coverage(), 0..3),
-        (vec(loss(), 0..3), vec(policy_log(), 0..3)),
+        (vec(loss(), 0..3), vec(policy_log(), 0..3), vec(translation(), 0..3)),
     )
-        .prop_map(|(node, run, sequence, flows, requests, coverage, (losses, policy_logs))| Batch {
+        .prop_map(|(node, run, sequence, flows, requests, coverage, (losses, policy_logs, translations))| Batch {
             node,
             run: RunId(run),
             sequence,
@@ -40,6 +40,7 @@ pub(crate) fn batch() -> impl Strategy<Value = Batch> {
             coverage,
             losses,
             policy_logs,
+            translations,
         })
 }
 
@@ -300,6 +301,15 @@ fn tuple() -> impl Strategy<Value = Tuple> {
     (any::<u8>(), ip(), any::<u16>(), ip(), any::<u16>()).prop_map(|(protocol, src_ip, src_port, dst_ip, dst_port)| {
         Tuple { protocol: Protocol(protocol), src_ip, src_port, dst_ip, dst_port }
     })
+}
+
+fn translation() -> impl Strategy<Value = Translation> {
+    (tuple(), tuple(), option::of(time()), option::of(time()), option::of(any::<u16>())).prop_map(
+        |(original, reply, from_ts, to_ts, zone)| {
+            let reply = Tuple { protocol: original.protocol, ..reply };
+            Translation { original, reply, from_ts, to_ts, zone }
+        },
+    )
 }
 
 fn tap() -> impl Strategy<Value = Arc<Tap>> {

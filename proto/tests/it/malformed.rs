@@ -7,7 +7,7 @@ use weir_model::{
     AttributedFlow, AttributedRequest, Batch, Counters, Coverage, EndReason, Endpoint, EndpointKind, Exchange, Flow,
     FlowId, Http, Icmp, InitiatorBy, Leg, Loss, LossStage, Outcome, PerDirection, PodRef, PolicyLog, Protocol, Report,
     Request, RunId, Service, ServiceMethod, ServiceRef, ServiceType, Tap, TapRole, Tcp, TcpFlags, TcpState, Timestamp,
-    Tunnel, TunnelKind, Tuple,
+    Translation, Tunnel, TunnelKind, Tuple,
 };
 use weir_proto::v1::request_record::Exchange as Said;
 use weir_proto::{
@@ -69,6 +69,13 @@ pub(crate) fn full_batch() -> Batch {
             isn: Some(7),
             group: 2,
             prefix: "DPI|default".into(),
+        }],
+        translations: vec![Translation {
+            original: full_flow(time).tuple,
+            reply: full_flow(time).tuple.reversed(),
+            from_ts: Some(time),
+            to_ts: Some(time),
+            zone: Some(1),
         }],
     }
 }
@@ -264,6 +271,11 @@ fn a_name_span_or_loss_without_a_valid_value_is_refused_by_its_field() {
         }),
         ("role", |b| b.coverage[0].role = 0),
         ("loss.stage", |b| b.losses[0].stage = "disk".to_owned()),
+        ("translation.protocol", |b| b.translations[0].protocol = 256),
+        ("translation.zone", |b| b.translations[0].zone = Some(65_536)),
+        ("translation.original", |b| b.translations[0].original = None),
+        ("translation.reply", |b| b.translations[0].reply.as_mut().expect("full").src_ip = vec![1, 2, 3]),
+        ("translation.reply", |b| b.translations[0].reply.as_mut().expect("full").dst_port = 65_536),
     ];
     assert_refused(encoded, refusal, cases);
 }

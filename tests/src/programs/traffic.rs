@@ -84,6 +84,7 @@ impl Traffic {
                 rows: None,
             }],
             policy_logs: Vec::new(),
+            translations: Vec::new(),
         }
     }
 

@@ -67,8 +67,9 @@ fn reach(connection: &Connection, judged: &Judged, answer: Answer, coverage: &Co
     }
     let until = connection.legs.iter().map(|leg| leg.last_ts).max().unwrap_or(connection.first_ts);
     let told = |pod| coverage.was_told(pod, connection.first_ts, until);
-    // Legs of TCP are found whatever is translated. Others are only where every leg has the same addresses.
-    let would_join = connection.legs.iter().all(|leg| leg.key.tuple.protocol == Protocol::TCP || !leg.shows_service());
+    // Legs of TCP are found whatever is translated. Others are only where every leg has the same addresses, or conntrack told.
+    let would_join = connection.way.is_some()
+        || connection.legs.iter().all(|leg| leg.key.tuple.protocol == Protocol::TCP || !leg.shows_service());
     if would_join && !judged.targets.is_empty() && judged.targets.iter().all(told) {
         return Reach::NotThere;
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use weir_model::{Endpoint, EndpointKind, Leg, PodRef, Protocol, ServiceMethod};
 
 use super::connection::{Connection, LegSeen};
-use super::settle::opener_side;
+use super::names::Names;
+use super::sides;
 use crate::owners::is_link_scoped;
 use crate::policy::{Party, PolicySet};
 use crate::{Backend, Snapshot};
@@ -64,15 +65,16 @@ impl Ends {
     /// The ends of a connection with what all its legs show. `None` where policies cannot be about it: neighbour discovery,
     /// multicast.
     pub(super) fn of(connection: &Connection, snapshot: &Snapshot) -> Option<Self> {
-        let front = opener_side(connection).or_else(|| connection.best(|_| true))?;
-        let tuple = front.key.tuple;
+        let front = sides::opener_leg(connection).or_else(|| connection.best(|_| true))?;
+        let (source, tuple) =
+            sides::opener(connection, snapshot).unwrap_or_else(|| (Arc::clone(&front.src), front.key.tuple));
         let (src, dst) = (tuple.src_ip, tuple.dst_ip);
         let is_to_many = dst.is_multicast() || dst == IpAddr::from([255; 4]) || dst.is_unspecified();
         let is_of_link = is_link_scoped(src) || is_link_scoped(dst);
         if is_to_many || (is_of_link && !tuple.protocol.has_ports()) {
             return None;
         }
-        let opener = End::of(&front.src, src, 0);
+        let opener = End::of(&source, src, 0);
         let targets = targets(connection, front, snapshot);
         let arriving = arriving(connection, front, &opener, snapshot);
         let openers = openers(opener, connection, &targets, snapshot);
@@ -151,7 +153,7 @@ fn openers(opener: End, connection: &Connection, targets: &Targets, snapshot: &S
     std::iter::once(opener).chain(pods).collect()
 }
 
-/// The source as the other side's own leg shows it, or one that shows the connection behind its translation; else as kube-proxy
+/// The source as the other side's own leg shows it, or one that shows the connection behind its translation, or conntrack; else as kube-proxy
 /// would send it on: masqueraded from outside addresses, unless only local endpoints are used.
 fn arriving(connection: &Connection, front: &LegSeen, opener: &End, snapshot: &Snapshot) -> Vec<End> {
     let behind = connection
@@ -159,6 +161,10 @@ fn arriving(connection: &Connection, front: &LegSeen, opener: &End, snapshot: &S
         .or_else(|| connection.best(|leg| leg.leg == Some(Leg::Transit) && leg.dst.kind == EndpointKind::Pod));
     if let Some(behind) = behind {
         return vec![End::of(&behind.src, behind.key.tuple.src_ip, 0)];
+    }
+    if let Some(way) = &connection.way {
+        let arrived = way.last();
+        return vec![End::of(&Names::opener(snapshot, &arrived, connection.first_ts), arrived.src_ip, 0)];
     }
     let Some(shown) = connection.best(LegSeen::shows_service) else { return vec![opener.clone()] };
     let tuple = shown.key.tuple;
@@ -178,12 +184,15 @@ fn entry_node(shown: &LegSeen, front: &LegSeen, snapshot: &Snapshot) -> Option<A
     snapshot.node_of(shown.key.tuple.dst_ip).or_else(opener_here).or_else(|| shown.key.node.clone())
 }
 
-/// The other side as its own leg shows it, or one that shows a pod; else every endpoint that the Service's address may have
+/// The other side as its own leg shows it, or one that shows a pod, or conntrack; else every endpoint that the Service's address may have
 /// led to; else what was dialled.
 fn targets(connection: &Connection, front: &LegSeen, snapshot: &Snapshot) -> Targets {
     let pod = connection.leg(Leg::Server).or_else(|| connection.best(|leg| leg.dst.kind == EndpointKind::Pod));
     if let Some(leg) = pod {
         return Targets::Some(vec![End::of(&leg.dst, leg.key.tuple.dst_ip, leg.key.tuple.dst_port)]);
+    }
+    if let Some((endpoint, tuple)) = sides::told_backend(connection, snapshot) {
+        return Targets::Some(vec![End::of(&endpoint, tuple.dst_ip, tuple.dst_port)]);
     }
     if let Some(shown) = connection.best(LegSeen::shows_service) {
         return behind_service(connection, shown, front, snapshot);

@@ -5,9 +5,11 @@
 //! are here yet. Only where nothing says so (an opener behind SNAT, an unanswered packet that may have been dropped on
 //! the way) the best leg that has arrived by the time of the decision is taken.
 
+use std::sync::Arc;
+
 use weir_model::{EndpointKind, Leg, PodRef};
 
-use super::Backends;
+use super::Names;
 use super::connection::{Connection, LegKey, LegSeen};
 use super::coverage::CoverageIndex;
 
@@ -23,23 +25,23 @@ enum Better {
 }
 
 /// The primary leg as things stand; `None` where it is sure that a better leg than any that has arrived is on its way.
-pub(super) fn decide(connection: &Connection, coverage: &CoverageIndex, backends: &dyn Backends) -> Option<LegKey> {
+pub(super) fn decide(connection: &Connection, coverage: &CoverageIndex, names: &dyn Names) -> Option<LegKey> {
     if let Some(primary) = &connection.primary {
         return Some(primary.clone());
     }
-    let verdict = |leg: &LegSeen| better_than(leg, connection, coverage, backends);
-    let best = connection.best(|leg| verdict(leg) != Better::Exists);
+    let verdict = |leg: &LegSeen| better_than(leg, connection, coverage, names);
+    let best = connection.best_of_all(|leg| verdict(leg) != Better::Exists);
     best.map(|leg| leg.key.clone())
 }
 
-fn better_than(leg: &LegSeen, connection: &Connection, coverage: &CoverageIndex, backends: &dyn Backends) -> Better {
-    let opener = opener_watched(leg, coverage);
+fn better_than(leg: &LegSeen, connection: &Connection, coverage: &CoverageIndex, names: &dyn Names) -> Better {
+    let opener = opener_watched(leg, connection, coverage, names);
     match leg.leg {
         Some(Leg::Client) => Better::None,
         Some(Leg::Server) => opener,
         Some(Leg::Transit) | None => match opener {
             Better::Exists => Better::Exists,
-            unclear => match (unclear, other_side_watched(leg, connection, coverage, backends)) {
+            unclear => match (unclear, other_side_watched(leg, connection, coverage, names)) {
                 (_, Better::Exists) => Better::Exists,
                 (Better::None, Better::None) => Better::None,
                 _ => Better::Perhaps,
@@ -49,8 +51,14 @@ fn better_than(leg: &LegSeen, connection: &Connection, coverage: &CoverageIndex,
 }
 
 /// Whether the opener is a pod with a tap, so that there is a client leg.
-fn opener_watched(leg: &LegSeen, coverage: &CoverageIndex) -> Better {
-    match (leg.src.kind, leg.src.pod()) {
+fn opener_watched(leg: &LegSeen, connection: &Connection, coverage: &CoverageIndex, names: &dyn Names) -> Better {
+    let opener = match &connection.way {
+        Some(way) if !matches!(leg.src.kind, EndpointKind::Pod | EndpointKind::External) => {
+            names.opener(&way.first(), leg.start_ts)
+        }
+        _ => Arc::clone(&leg.src),
+    };
+    match (opener.kind, opener.pod()) {
         (EndpointKind::Pod, Some(pod)) => watched(&pod, leg, coverage),
         (EndpointKind::External, _) => Better::None,
         // A node may stand for any pod it masquerades.
@@ -59,17 +67,12 @@ fn opener_watched(leg: &LegSeen, coverage: &CoverageIndex) -> Better {
 }
 
 /// Whether the other side is a pod with a tap that was reached, so that there is a server leg.
-fn other_side_watched(
-    leg: &LegSeen,
-    connection: &Connection,
-    coverage: &CoverageIndex,
-    backends: &dyn Backends,
-) -> Better {
+fn other_side_watched(leg: &LegSeen, connection: &Connection, coverage: &CoverageIndex, names: &dyn Names) -> Better {
     let all = match (leg.dst.kind, leg.dst.pod()) {
         (EndpointKind::Pod, Some(pod)) => watched(&pod, leg, coverage),
         (EndpointKind::External, _) => Better::None,
         (EndpointKind::Service, _) => {
-            let pods = leg.service.as_ref().and_then(|s| s.used.as_ref()).and_then(|used| backends.pods_behind(used));
+            let pods = leg.service.as_ref().and_then(|s| s.used.as_ref()).and_then(|used| names.pods_behind(used));
             match pods {
                 Some(pods) if !pods.is_empty() => {
                     let watched = pods.iter().filter(|pod| watched(pod, leg, coverage) == Better::Exists).count();

@@ -2,40 +2,31 @@
 
 use std::sync::Arc;
 
-use weir_model::{Endpoint, EndpointKind, FlowRow, Leg, Nat, Outcome, Service, ServiceMethod};
+use weir_model::{Endpoint, EndpointKind, FlowRow, Leg, Nat, Outcome, Service, ServiceMethod, Tuple};
 
+use super::Names;
 use super::connection::{Connection, LegSeen};
+use super::sides::{self, Side, Socket, destination, source};
 
-/// Fills the row's endpoints, Service and NAT columns from all legs that have arrived.
-pub(super) fn fill(row: &mut FlowRow, connection: &Connection) {
-    let opener = opener_side(connection);
-    let server = connection.leg(Leg::Server);
-    if let Some(opener) = opener {
-        row.seen.src = Arc::clone(&opener.src);
+/// Fills the row's endpoints, Service and NAT columns from all legs that have arrived and from what nodes told of it.
+pub(super) fn fill(row: &mut FlowRow, connection: &Connection, names: &dyn Names) {
+    let opener = sides::opener(connection, names);
+    let backend = sides::backend(connection, names);
+    let is_turned = connection.is_turned(&row.seen.flow.tuple);
+    let (src, dst) = if is_turned { (&backend, &opener) } else { (&opener, &backend) };
+    if let Some((endpoint, _)) = src {
+        row.seen.src = Arc::clone(endpoint);
     }
-    if let Some(backend) = backend(connection) {
-        row.seen.dst = Arc::clone(&backend.dst);
+    if let Some((endpoint, _)) = dst {
+        row.seen.dst = Arc::clone(endpoint);
     } else if let Some(told) = outside_by_name(row, connection) {
         row.seen.dst = Arc::clone(told);
     }
-    row.seen.service = service(row, connection);
-    fill_nat(row, connection, opener, server);
+    row.seen.service = service(row, connection, names);
+    fill_nat(row, connection, opener, backend);
     if let Some(outcome) = told_by_another_leg(row.seen.flow.outcome, connection) {
         row.seen.flow.outcome = outcome;
     }
-}
-
-/// The leg that shows the opener as it is: its own veth, else a leg that shows it as a pod or an outside address.
-pub(super) fn opener_side(connection: &Connection) -> Option<&LegSeen> {
-    connection
-        .leg(Leg::Client)
-        .or_else(|| connection.best(|leg| leg.src.kind == EndpointKind::Pod))
-        .or_else(|| connection.best(|leg| leg.src.kind == EndpointKind::External))
-}
-
-/// The leg that shows the other side as a pod.
-fn backend(connection: &Connection) -> Option<&LegSeen> {
-    connection.leg(Leg::Server).or_else(|| connection.best(|leg| leg.dst.kind == EndpointKind::Pod))
 }
 
 /// The other side as the opener's own leg names it, where it is outside and this leg has no name for it: only there the
@@ -46,17 +37,22 @@ fn outside_by_name<'a>(row: &FlowRow, connection: &'a Connection) -> Option<&'a 
     (own.dns_name.is_none() && told.dns_name.is_some() && own.kind == told.kind).then_some(told)
 }
 
-/// The Service that was used: as a leg saw its address; what the opener's own leg says where it dialled the other side
-/// itself, led by a name or not.
-fn service(row: &FlowRow, connection: &Connection) -> Option<Arc<Service>> {
-    if let Some(shown) = connection.best(LegSeen::shows_service).and_then(|leg| leg.service.as_ref()) {
-        let own = row.seen.service.as_ref();
-        if own.is_some_and(|own| own.used == shown.used && own.method == shown.method) {
+/// The Service that was used: as a leg or conntrack shows its address; what the opener's own leg says where it dialled the
+/// other side itself, led by a name or not.
+fn service(row: &FlowRow, connection: &Connection, names: &dyn Names) -> Option<Arc<Service>> {
+    let own = row.seen.service.as_ref();
+    if let Some(shown) = connection.best_of_all(LegSeen::shows_service).and_then(|leg| leg.service.as_ref()) {
+        let is_sure = |method: ServiceMethod| method.is_seen() || method == ServiceMethod::Conntrack;
+        if own.is_some_and(|own| own.used == shown.used && own.method.is_some_and(is_sure)) {
             return own.cloned();
         }
         return Some(Arc::new(Service { method: Some(ServiceMethod::Join), ..(**shown).clone() }));
     }
-    let Some(client) = connection.leg(Leg::Client) else { return row.seen.service.clone() };
+    let told = |tuple: Tuple| names.dialled(&tuple, connection.first_ts);
+    if let Some(told) = connection.way.as_ref().and_then(|way| way.tuples().find_map(told)) {
+        return Some(told);
+    }
+    let Some(client) = connection.leg(Leg::Client) else { return own.cloned() };
     let service = client.service.as_ref()?;
     if service.method == Some(ServiceMethod::Dns) && row.seen.leg != Some(Leg::Client) {
         return Some(Arc::new(Service { method: Some(ServiceMethod::Join), ..(**service).clone() }));
@@ -64,27 +60,29 @@ fn service(row: &FlowRow, connection: &Connection) -> Option<Arc<Service>> {
     Some(Arc::clone(service))
 }
 
-fn fill_nat(row: &mut FlowRow, connection: &Connection, opener: Option<&LegSeen>, server: Option<&LegSeen>) {
-    let differs = |pick: fn(&LegSeen) -> (std::net::IpAddr, u16)| {
-        let mut legs = connection.legs.iter().map(pick);
+fn fill_nat(row: &mut FlowRow, connection: &Connection, opener: Option<Side>, backend: Option<Side>) {
+    let way = connection.way.as_ref();
+    let differs = |pick: fn(&Tuple) -> Socket| {
+        let mut legs = connection.straight_legs().map(|leg| pick(&leg.key.tuple));
         let first = legs.next();
-        legs.any(|leg| Some(leg) != first)
+        legs.any(|leg| Some(leg) != first) || way.is_some_and(|way| pick(&way.first()) != pick(&way.last()))
     };
-    let src = differs(|leg| (leg.key.tuple.src_ip, leg.key.tuple.src_port));
-    let dst = differs(|leg| (leg.key.tuple.dst_ip, leg.key.tuple.dst_port));
-    // Both ends were seen: what does not differ was not rewritten.
-    let both_ends = connection.leg(Leg::Client).is_some() && server.is_some();
+    let (src, dst) = (differs(source), differs(destination));
+    // Both ends were seen: what does not differ was not rewritten. So it is where the opener's node says so of a
+    // destination that no other node rewrites.
+    let both_ends = connection.leg(Leg::Client).is_some() && connection.leg(Leg::Server).is_some();
+    let told = || way.is_some_and(|way| way.is_straight() && row.seen.dst.kind != EndpointKind::Service);
     row.nat = match (src, dst) {
         (true, true) => Some(Nat::Both),
         (true, false) => Some(Nat::Src),
         (false, true) => Some(Nat::Dst),
-        (false, false) => both_ends.then_some(Nat::None),
+        (false, false) => (both_ends || told()).then_some(Nat::None),
     };
-    if let (true, Some(opener)) = (src, opener) {
-        row.client = Some((opener.key.tuple.src_ip, opener.key.tuple.src_port));
+    if let (true, Some((_, tuple))) = (src, opener) {
+        row.client = Some(source(&tuple));
     }
-    if let (true, Some(backend)) = (dst, backend(connection)) {
-        row.backend = Some((backend.key.tuple.dst_ip, backend.key.tuple.dst_port));
+    if let (true, Some((_, tuple))) = (dst, backend) {
+        row.backend = Some(destination(&tuple));
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use weir_model::{
     AttributedFlow, Counters, Coverage, Endpoint, EndpointKind, Flow, FlowId, FlowRow, InitiatorBy, Leg, Nat, Outcome,
     PerDirection, PodRef, Protocol, Report, RunId, Service, ServiceMethod, ServiceRef, ServiceType, Tap, TapRole, Tcp,
-    TcpFlags, TcpState, Timestamp, Tuple,
+    TcpFlags, TcpState, Timestamp, Translation, Tuple,
 };
 
 use super::{Finality, JoinOptions, Joiner};
@@ -366,4 +366,162 @@ fn a_run_that_ended_watches_no_longer() {
     let mut rows = cluster_ip();
     rows.retain(|row| row.node.as_deref() == Some("node-b"));
     assert_eq!(primary(&apart(joiner, rows)).seen.leg, Some(Leg::Server));
+}
+
+/// The legs of a DNS query through a ClusterIP: UDP, without sequence numbers, on two nodes.
+fn dns() -> Vec<FlowRow> {
+    let (client, dns) = (pod("client", "node-a"), pod("dns", "node-b"));
+    let legs = [
+        ("node-a", "veth-client", Leg::Client, ("10.96.0.10", 53), other(EndpointKind::Service, Some("web"))),
+        ("node-a", "eth0", Leg::Transit, ("10.244.2.13", 53), Arc::clone(&dns)),
+        ("node-b", "veth-dns", Leg::Server, ("10.244.2.13", 53), dns),
+    ];
+    let seen = legs.into_iter().zip(1..).map(|((node, interface, leg, dst, to), flow)| {
+        let service = (leg == Leg::Client).then(|| web(ServiceMethod::ClusterIp));
+        let ends = (Arc::clone(&client), to);
+        let mut row = row(Seen { node, interface, leg, src: ("10.244.1.11", 5000), dst, ends, service }, flow, BOTH);
+        row.seen.flow.tcp = None;
+        row.seen.flow.tuple.protocol = Protocol::UDP;
+        row.seen.flow.counters.rev.payload = 99;
+        row
+    });
+    seen.collect()
+}
+
+fn translated(before: &FlowRow, after: &FlowRow) -> Translation {
+    let (from, original) = (before.seen.flow.start_ts, before.seen.flow.tuple);
+    let reply = after.seen.flow.tuple.reversed();
+    Translation { original, reply, from_ts: Some(from), to_ts: None, zone: None }
+}
+
+/// Rows in turn, the translation at any place among them; then everything is settled.
+fn with_translation(mut joiner: Joiner, rows: Vec<FlowRow>, translation: &Translation, place: usize) -> Vec<FlowRow> {
+    for (at, row) in rows.iter().enumerate() {
+        if at == place {
+            joiner.translate(Some(&"node-a".into()), translation, 0);
+        }
+        joiner.arrive(row, 0);
+    }
+    if place >= rows.len() {
+        joiner.translate(Some(&"node-a".into()), translation, 0);
+    }
+    let settle = |mut row: FlowRow| {
+        joiner.settle(&mut row, &(), Finality::Final);
+        row
+    };
+    rows.into_iter().map(settle).collect()
+}
+
+#[test]
+fn wherever_conntracks_word_comes_the_legs_of_udp_are_one_connection() {
+    let legs = dns();
+    let translation = translated(&legs[0], &legs[2]);
+    let mut ids = Vec::new();
+    for rows in orders(&legs) {
+        for place in 0..=rows.len() {
+            let rows = with_translation(joiner(&[("node-a", "client")]), rows.clone(), &translation, place);
+            let first = primary(&rows);
+            assert_eq!(first.seen.leg, Some(Leg::Client));
+            assert_eq!((first.backend, first.nat), (Some((ip("10.244.2.13"), 53)), Some(Nat::Dst)));
+            assert_eq!(first.seen.dst.name.as_deref(), Some("dns"));
+            assert!(rows.iter().all(|row| row.connection == first.connection));
+            ids.push(first.connection);
+        }
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 1, "one number in whatever order");
+}
+
+#[test]
+fn without_conntracks_word_what_passes_a_service_stays_two_connections() {
+    let rows = together(joiner(&[("node-a", "client"), ("node-b", "dns")]), dns());
+    assert_ne!(rows[0].connection, rows[2].connection);
+    assert_eq!(rows[1].connection, rows[2].connection, "the same tuple and time");
+    let primaries = rows.iter().filter(|row| row.is_primary == Some(true)).count();
+    assert_eq!(primaries, 1, "the opener's veth is watched, so nothing else stands for it");
+}
+
+#[test]
+fn a_late_server_leg_joins_though_conntracks_word_is_forgotten() {
+    let legs = dns();
+    let mut joiner = joiner(&[("node-a", "client"), ("node-b", "dns")]);
+    joiner.translate(Some(&"node-a".into()), &translated(&legs[0], &legs[2]), 0);
+    let mut early = legs[0].clone();
+    joiner.arrive(&early, 0);
+    joiner.settle(&mut early, &(), Finality::Final);
+    let hour = 3_600 * SECOND;
+    joiner.translate(None, &translated(&legs[0], &legs[0]), hour);
+    let mut unrelated = node_port().remove(0);
+    unrelated.seen.flow.id = FlowId(77);
+    joiner.arrive(&unrelated, hour);
+    let mut late = legs[2].clone();
+    late.seen.flow.id = FlowId(33);
+    let arrival = joiner.arrive(&late, hour);
+    assert_eq!(Some(arrival.connection), early.connection, "the number that its tuple after NAT gives");
+    assert!(arrival.may_be_stored);
+    joiner.remember(arrival.connection, super::LegKey::of(&early));
+    joiner.settle(&mut late, &(), Finality::Final);
+    assert_eq!(late.is_primary, Some(false));
+}
+
+#[test]
+fn a_row_that_is_settled_keeps_its_number_and_later_legs_follow_it() {
+    let legs = dns();
+    let mut joiner = joiner(&[("node-a", "client")]);
+    let mut early = legs[0].clone();
+    joiner.arrive(&early, 0);
+    joiner.settle(&mut early, &(), Finality::Final);
+    assert!(joiner.translate(Some(&"node-a".into()), &translated(&legs[0], &legs[2]), 1).is_empty());
+    let mut late = legs[2].clone();
+    assert_eq!(Some(joiner.arrive(&late, 1).connection), early.connection);
+    joiner.settle(&mut late, &(), Finality::Final);
+    assert_eq!((early.is_primary, late.is_primary), (Some(true), Some(false)));
+}
+
+#[test]
+fn clocks_a_minute_apart_join_each_exchange_with_its_own_legs() {
+    let minute = |row: &mut FlowRow, seconds: i64| {
+        let flow = &mut row.seen.flow;
+        for time in [&mut flow.start_ts, &mut flow.first_ts, &mut flow.last_ts] {
+            *time = time.plus_ns(seconds * SECOND);
+        }
+    };
+    // The same port again, ten seconds later.
+    let mut rows = dns();
+    let mut again = dns();
+    for (row, flow) in again.iter_mut().zip(11..) {
+        row.seen.flow.id = FlowId(flow);
+        minute(row, 10);
+    }
+    let (first, second) = (translated(&rows[0], &rows[2]), translated(&again[0], &again[2]));
+    rows.extend(again);
+    rows.iter_mut().filter(|row| row.node.as_deref() == Some("node-b")).for_each(|row| minute(row, 60));
+    let mut joiner = joiner(&[("node-a", "client")]);
+    joiner.translate(Some(&"node-a".into()), &first, 0);
+    joiner.translate(Some(&"node-a".into()), &second, 0);
+    let rows = together(joiner, rows);
+    let of = |at: usize| rows[at].connection;
+    assert_eq!((of(0), of(3)), (of(1), of(4)));
+    assert_ne!(of(0), of(3));
+    assert_eq!((of(2) == of(0), of(5) == of(3)), (of(5) == of(3), of(2) == of(0)), "each of node-b's is one of them");
+    assert_ne!(of(2), of(5));
+    let primaries = rows.iter().filter(|row| row.is_primary == Some(true));
+    assert!(primaries.clone().count() == 2 && primaries.clone().all(|row| row.seen.leg == Some(Leg::Client)));
+}
+
+#[test]
+fn a_tap_that_took_the_answer_for_the_opening_is_not_misnamed() {
+    let mut rows = dns();
+    let translation = translated(&rows[0], &rows[2]);
+    // Joined half-way: the server's packet was the first that this tap saw.
+    let server = &mut rows[2];
+    server.seen.flow.tuple = server.seen.flow.tuple.reversed();
+    server.seen.leg = Some(Leg::Client);
+    std::mem::swap(&mut server.seen.src, &mut server.seen.dst);
+    let rows = with_translation(joiner(&[("node-a", "client")]), rows, &translation, 0);
+    let names = |row: &FlowRow| (row.seen.src.name.clone(), row.seen.dst.name.clone());
+    assert_eq!(names(&rows[0]), (Some("client".into()), Some("dns".into())));
+    assert_eq!(names(&rows[2]), (Some("dns".into()), Some("client".into())));
+    assert_eq!(rows[0].connection, rows[2].connection);
+    assert_eq!(rows.iter().filter(|row| row.is_primary == Some(true)).count(), 1);
 }

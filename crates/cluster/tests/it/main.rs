@@ -3,6 +3,7 @@
 mod addresses;
 mod attribution;
 mod churn;
+mod counted;
 mod gateway_rules;
 mod gateways;
 mod given;
@@ -27,5 +28,6 @@ mod route_properties;
 mod routes;
 mod routing;
 mod services;
+mod truth;
 mod verdicts;
 mod written;

@@ -2,20 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use weir_capture::CaptureFile;
+use weir_cluster::conntrack::{Entries, Text};
 use weir_cluster::objects::Objects;
-use weir_cluster::{OwnerCandidates, Snapshot, attribute, manifests, settle_owners};
+use weir_cluster::{OwnerCandidates, Snapshot, attribute, is_telling, manifests, settle_owners};
 use weir_flow::{Decoder, Tracker, TrackerConfig};
-use weir_model::{Coverage, EndReason, Flow, FlowRow, PolicyLog, Tap, TapRole, Timestamp};
+use weir_model::{Coverage, EndReason, Flow, FlowRow, PolicyLog, Tap, TapRole, Timestamp, Translation};
 
 /// One node.
 pub(crate) struct Node {
     pub(crate) name: Arc<str>,
     pub(crate) rows: Vec<FlowRow>,
     pub(crate) coverage: Vec<Coverage>,
+    /// What its connection tracking told.
+    pub(crate) translations: Vec<Translation>,
 }
 
 /// A recording: `routed`, `bridge` or `vxlan`.
@@ -69,7 +73,12 @@ impl Recording {
                 (interface.clone(), candidates)
             });
         let owners = settle_owners(candidates.collect());
-        let mut node = Node { name: name.into(), rows: Vec::new(), coverage: Vec::new() };
+        let mut node = Node {
+            name: name.into(),
+            rows: Vec::new(),
+            coverage: Vec::new(),
+            translations: self.translations(name, snapshot),
+        };
         for (interface, (flows, spans)) in seen {
             let pod = owners.get(&interface).cloned();
             let role = if pod.is_some() { TapRole::Pod } else { TapRole::Uplink };
@@ -84,8 +93,26 @@ impl Recording {
         node
     }
 
+    /// What one node's connection tracking told in all scenarios.
+    fn translations(self, node: &str, snapshot: &Snapshot) -> Vec<Translation> {
+        let scenarios =
+            fs::read_dir(self.folder()).expect("the recordings are here").map(|entry| entry.expect("an entry"));
+        let texts = scenarios.map(|scenario| scenario.path().join(format!("{node}.conntrack.txt")));
+        let mut texts: Vec<PathBuf> = texts.filter(|text| text.is_file()).collect();
+        texts.sort();
+        let (mut entries, mut told) = (Entries::new(10_000), Vec::new());
+        for path in texts {
+            let mut text = Text::new(BufReader::new(fs::File::open(&path).expect("readable")));
+            while let Some(event) = text.next_event().expect("readable") {
+                told.extend(entries.learn(&event).filter(|translation| is_telling(snapshot, node, translation)));
+            }
+            assert_eq!((text.malformed(), text.problem()), (0, None), "{}", path.display());
+        }
+        told
+    }
+
     /// The interface and files of every capture of one node, without those over all interfaces.
-    fn captures(self, node: &str) -> BTreeMap<String, Vec<PathBuf>> {
+    pub(crate) fn captures(self, node: &str) -> BTreeMap<String, Vec<PathBuf>> {
         let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
         for scenario in fs::read_dir(self.folder()).expect("the recordings are here") {
             let Ok(files) = fs::read_dir(scenario.expect("a folder entry").path()) else { continue };

@@ -119,7 +119,7 @@ macro_rules! edge_columns {
             |r| $crate::tables::used(r.flow_row()).map(|s| s.service_type.name()).into();
         service_port_name: Text, Service, "Name of the Service port. Null = unnamed, or as service_namespace.",
             |r| $crate::tables::used(r.flow_row()).and_then(|s| s.port_name.as_ref()).into();
-        service_method: Text, Service, "How the Service was found, surest first: cluster-ip, node-port, load-balancer, external-ip (this tap saw its address), join (another leg did), route (a gateway's rule leads there), dns (the opener's pod had resolved the Service's name to the address it dialled), endpoint-slice (inferred: the only one with this endpoint). Null as service_namespace.",
+        service_method: Text, Service, "How the Service was found, surest first: cluster-ip, node-port, load-balancer, external-ip (this tap saw its address), conntrack (a node's connection tracking has it), join (another leg did), route (a gateway's rule leads there), dns (the opener's pod had resolved the Service's name to the address it dialled), endpoint-slice (inferred: the only one with this endpoint). Null as service_namespace.",
             |r| r.flow_row().seen.service.as_ref().and_then(|s| s.method).map(|m| m.name()).into();
         service_candidates: TextList, Service, "Services it may have been, namespace/name, where there is no telling which, or whether any. Null = none.",
             |r| r.flow_row().seen.service.as_ref().map_or($crate::Value::Null, |s| $crate::tables::words(&s.candidates));
