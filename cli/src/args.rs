@@ -84,6 +84,9 @@ pub(crate) struct ReadArgs {
     /// Name of a network outside the cluster, such as 10.0.0.0/8=corp; the longest that fits counts (with --cluster)
     #[arg(long, value_name = "CIDR=NAME", value_delimiter = ',')]
     pub(crate) cidr_name: Vec<weir_cluster::NamedNetwork>,
+    /// What `conntrack -E` or `conntrack -L` printed while that was captured, to undo NAT (with --cluster)
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    pub(crate) conntrack: Vec<PathBuf>,
     /// Show requests (DNS, HTTP, gRPC, TLS), not flows; so do flags that only requests have
     #[arg(long)]
     pub(crate) requests: bool,

@@ -4,6 +4,7 @@
 //! legs belong together, only shows when everything is known.
 
 mod chosen;
+mod conntrack;
 mod logged;
 mod named;
 mod plain;

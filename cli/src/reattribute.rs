@@ -107,7 +107,7 @@ fn named_anew(snapshot: &Snapshot, stored: &Stored, tap: &Arc<Tap>) -> FlowRow {
     let at = if snapshot.remembers(flow.start_ts) { flow.start_ts } else { flow.last_ts };
     let mut row = FlowRow::alone(attribute(&snapshot.as_of(at), tap, flow));
     row.node.clone_from(&stored.node);
-    (row.client, row.backend) = stored.behind_nat();
+    [row.client, row.backend] = stored.behind_nat();
     if let Some(resolved) = stored.resolved() {
         row.seen.service = Some(Arc::new(resolved));
     }

@@ -12,14 +12,17 @@ use weir_cluster::join::{Finality, JoinOptions, Joiner};
 use weir_cluster::policy::{PolicyOptions, PolicySet};
 use weir_cluster::routing::{Journeys, PairOptions, Routing};
 use weir_cluster::{
-    Known, OwnerCandidates, Resolved, ResolvedLimits, Snapshot, SnapshotOptions, Timeline, attribute, manifests,
-    settle_owners,
+    Known, OwnerCandidates, Resolved, ResolvedLimits, Snapshot, SnapshotOptions, Timeline, TranslationOptions,
+    attribute, manifests, settle_owners,
 };
 use weir_flow::{FlowSink, NoRoom};
 use weir_model::tables::RequestRow;
-use weir_model::{Coverage, Flow, FlowRow, LinkType, PodRef, PolicyLog, Request, RunId, Tap, TapRole, Timestamp};
+use weir_model::{
+    Coverage, Flow, FlowRow, LinkType, PodRef, PolicyLog, Request, RunId, Tap, TapRole, Timestamp, Translation,
+};
 
 use super::chosen::Chosen;
+use super::conntrack;
 use super::said::Said;
 use super::{Reading, run_files};
 use crate::args::ReadArgs;
@@ -34,6 +37,7 @@ pub(super) struct Named {
     chosen: Chosen,
     logs: Vec<PolicyLog>,
     recordings: BTreeMap<String, Recording>,
+    translations: Vec<Translation>,
 }
 
 /// What one interface's files hold.
@@ -70,7 +74,9 @@ impl Named {
         let snapshot = Snapshot::build(&loaded.objects, &options);
         let policies = Timeline::always(PolicySet::build(&loaded.objects, PolicyOptions::default()));
         let routes = Timeline::always(Routing::build(&loaded.objects, &GatewayOptions::default()));
-        Ok(Self { snapshot, policies, routes, all_legs: args.legs, chosen, logs, recordings: BTreeMap::new() })
+        let (recordings, all_legs) = (BTreeMap::new(), args.legs);
+        let translations = conntrack::read(&args.conntrack)?;
+        Ok(Self { snapshot, policies, routes, all_legs, chosen, logs, recordings, translations })
     }
 
     pub(super) fn read(mut self, files: &[PathBuf], reading: &mut Reading) -> Result<Vec<FileError>> {
@@ -88,7 +94,12 @@ impl Named {
     fn print(mut self) -> Result<()> {
         let recordings = std::mem::take(&mut self.recordings);
         let owners = self.owners(&recordings);
-        let mut joiner = Joiner::new(JoinOptions { max_connections: usize::MAX, ..JoinOptions::default() }, None);
+        let translations = TranslationOptions { max: usize::MAX, ..TranslationOptions::default() };
+        let options = JoinOptions { max_connections: usize::MAX, translations, ..JoinOptions::default() };
+        let mut joiner = Joiner::new(options, None);
+        for translation in &self.translations {
+            joiner.translate(None, translation, 0);
+        }
         let (mut rows, mut requests) = (Vec::new(), Vec::new());
         for (interface, recording) in recordings {
             let pod = owners.get(&interface).cloned();

@@ -105,13 +105,13 @@ impl Stored {
     }
 
     /// The client and the backend behind NAT, where they are known.
-    pub(super) fn behind_nat(&self) -> (Option<(IpAddr, u16)>, Option<(IpAddr, u16)>) {
+    pub(super) fn behind_nat(&self) -> [Option<(IpAddr, u16)>; 2] {
         let socket = |ip, port| {
             let Value::Ip(ip) = self.record.get(ip) else { return None };
             let port = self.record.get(port).as_int().and_then(|port| port.try_into().ok());
             Some((*ip, port.unwrap_or_default()))
         };
-        (socket("client_ip", "client_port"), socket("backend_ip", "backend_port"))
+        [socket("client_ip", "client_port"), socket("backend_ip", "backend_port")]
     }
 
     /// The Service that a name led its opener to, or that connection tracking told, where that is how it was found.
