@@ -1,7 +1,5 @@
 //! Every event of the recordings is found in the flows: where it was seen, by whom, through which Service, to which pod.
-//!
-//! What one tap and the other legs cannot show is not asserted: the backend of UDP through a Service's address (its legs
-//! have no sequence numbers in common). A leg is asked for only where the recording has a file of that tap.
+//! A leg is asked for only where the recording has a file of that tap.
 
 use std::fs;
 use std::net::IpAddr;
@@ -80,12 +78,10 @@ fn check(recording: &Recording, event: &Event) {
     };
     assert_eq!(seen.outcome, outcome, "{id}: outcome");
     assert_eq!(seen.service, event.service, "{id}: Service");
-    if protocol == "tcp" {
-        let primary = recording.primary(seen.connection_id);
-        assert_eq!(primary.service, event.service, "{id}: Service of the connection");
-        let client = primary.client_ip.unwrap_or(primary.src_ip);
-        assert_eq!(client, event.client.ip, "{id}: real client");
-    }
+    let primary = recording.primary(seen.connection_id);
+    assert_eq!(primary.service, event.service, "{id}: Service of the connection");
+    let client = primary.client_ip.unwrap_or(primary.src_ip);
+    assert_eq!(client, event.client.ip, "{id}: real client");
     if let Some(ingress) = &event.ingress {
         assert_eq!(recording.primary(seen.connection_id).dst.as_ref(), Some(&ingress.controller), "{id}: controller");
     }
@@ -95,11 +91,20 @@ fn check(recording: &Recording, event: &Event) {
 /// The server's side of an event that reached a pod.
 fn check_server(recording: &Recording, event: &Event, seen: &Row, protocol: &str) {
     let id = &event.id;
+    if let (Some(backend), None) = (&event.backend, &event.ingress) {
+        let primary = recording.primary(seen.connection_id);
+        assert_eq!(
+            primary.backend_ip.unwrap_or(primary.dst_ip),
+            backend.ip,
+            "{id}: backend, whether it was watched or not"
+        );
+    }
     let Some(backend) = event.backend.as_ref().filter(|backend| recording.taps(&event.scenario, &backend.pod)) else {
         return;
     };
     let socket = (backend.ip, backend.port);
-    let server = if let Some(peer) = &event.server_saw_client {
+    let peer = event.server_saw_client.as_ref().or_else(|| event.ingress.is_none().then_some(&event.client));
+    let server = if let Some(peer) = peer {
         recording.find(protocol, "server", (peer.ip, peer.port), socket)
     } else {
         let to_backend = |row: &&Row| {
@@ -110,7 +115,7 @@ fn check_server(recording: &Recording, event: &Event, seen: &Row, protocol: &str
     let server = *server.first().unwrap_or_else(|| panic!("{id}: no server leg of {event:#?}"));
     assert!(server.bytes > 0, "{id}");
     assert_eq!(server.dst.as_ref(), Some(&backend.pod), "{id}: backend");
-    if protocol == "tcp" && event.ingress.is_none() && event.server_saw_client.is_some() {
+    if event.ingress.is_none() {
         assert_eq!(server.connection_id, seen.connection_id, "{id}: both ends are one connection");
         let primary = recording.primary(seen.connection_id);
         assert_eq!(primary.dst.as_ref(), Some(&backend.pod), "{id}: backend of the connection");
