@@ -377,6 +377,9 @@ pub(crate) struct EvalArgs {
     /// Whether an ipBlock also means pods with such an address; it depends on the CNI
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     pub(crate) ipblock_matches_pods: bool,
+    /// Exit code 1 also where something is wrong with the objects: a policy or rule that is left out, a file that cannot be read
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// How the answers look
     #[arg(short, long, value_enum, default_value_t = LineFormat::Text)]
     pub(crate) output: LineFormat,

@@ -4,6 +4,7 @@ mod answer;
 mod audit;
 mod eval;
 mod likely;
+mod notes;
 mod probe;
 
 pub(crate) use audit::audit;

@@ -11,9 +11,9 @@ mod text;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
-use weir_cluster::manifests::{self, Loaded, Note};
+use weir_cluster::manifests::{self, Loaded, Note, Problem, Salvage};
 use weir_cluster::route::{Answer, RouteOptions, RouteRequest, Routes};
 
 use crate::args::{LineFormat, RouteEvalArgs, RuleArgs};
@@ -23,17 +23,22 @@ use request::Request;
 
 /// Answers every request, in its order.
 pub(crate) fn eval(args: &RouteEvalArgs) -> Result<()> {
-    let loaded = load(&args.rules.cluster)?;
+    let Salvage { loaded, problems } = load(&args.rules.cluster)?;
     for note in &loaded.notes {
         eprintln!("note: {note}");
     }
+    for problem in &problems {
+        eprintln!("note: left out: {problem}");
+    }
     let rules = Rules::compile(&loaded, &args.rules);
+    let notes = notes(&loaded.notes, &problems);
     let mut out = BufWriter::new(io::stdout().lock());
     let (mut total, mut compared, mut wrong) = (0_usize, 0_usize, 0_usize);
     for value in requests::read(&args.requests)? {
         let expected = value.as_ref().ok().and_then(request::expected).cloned();
         let request = value.and_then(|value| request::parse(&value));
         let mut line = rules.line(request.as_ref());
+        line.notes.clone_from(&notes);
         if let Some(expected) = &expected {
             line.unmet = Some(expected::unmet(expected, &line));
             compared += 1;
@@ -56,11 +61,27 @@ pub(crate) fn eval(args: &RouteEvalArgs) -> Result<()> {
     Ok(())
 }
 
-/// Reads the objects.
-fn load(dir: &Path) -> Result<Loaded> {
+/// Reads the objects that can be read; an error where there is none.
+fn load(dir: &Path) -> Result<Salvage> {
     // The same spelling as the programs' is understood too.
     let plain = dir.to_str().and_then(|text| text.strip_prefix("manifests:")).map_or(dir, Path::new);
-    manifests::load(plain).with_context(|| format!("reading the cluster's objects from {}", plain.display()))
+    let reading = || format!("reading the cluster's objects from {}", plain.display());
+    let salvage = manifests::salvage(plain);
+    if salvage.loaded.objects.is_empty() {
+        salvage.whole().with_context(reading)?;
+        return Err(anyhow!("no objects in any *.yaml, *.yml or *.json")).with_context(reading);
+    }
+    Ok(salvage)
+}
+
+/// What is left out that might have had a say in where requests go: objects of unknown kinds have none, nor have pods.
+fn notes(notes: &[Note], problems: &[Problem]) -> Vec<String> {
+    let unread = notes.iter().filter(|note| is_unread(note)).map(ToString::to_string);
+    let has_a_say = |problem: &&Problem| match problem {
+        Problem::Field(misfit) => matches!(&*misfit.object.kind, "Service" | "Namespace"),
+        _ => true,
+    };
+    unread.chain(problems.iter().filter(has_a_say).map(|problem| format!("left out: {problem}"))).collect()
 }
 
 /// The rules, and what a request without a Gateway asks.
@@ -91,7 +112,17 @@ impl Rules {
     /// The answer of the Gateway that is named, of the Ingresses, or of the only Gateway there is.
     fn answer(&self, owned: &Request, request: &RouteRequest<'_>) -> Result<(Answer<'_>, bool), String> {
         if let Some((namespace, name)) = &owned.gateway {
-            return Ok((self.routes.gateway(namespace, name, request), false));
+            let mut request = *request;
+            if let Some(listener) = &owned.listener {
+                let port = self.routes.listener_port(namespace, name, listener);
+                let port = port
+                    .ok_or_else(|| format!("gateway.listener: {namespace}/{name} has no such listener: {listener}"))?;
+                if request.port.is_some_and(|asked| asked != port) {
+                    return Err(format!("gateway.listener: {listener} has port {port}"));
+                }
+                request.port = Some(port);
+            }
+            return Ok((self.routes.gateway(namespace, name, &request), false));
         }
         let mut gateways = self.routes.gateway_names();
         match (gateways.next(), gateways.next()) {
@@ -108,7 +139,7 @@ impl Rules {
 
 /// Whether a note says that an object was left out.
 fn is_unread(note: &Note) -> bool {
-    matches!(note, Note::Unread { .. })
+    matches!(note, Note::Unread(_))
 }
 
 /// A value as text, for messages.

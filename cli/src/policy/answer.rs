@@ -8,21 +8,32 @@ use serde_json::{Map, Value};
 use weir_cluster::policy::{ConnectionVerdict, PolicySet, SideVerdict};
 use weir_model::Verdict;
 
+use super::notes::Notes;
 use super::probe::{Expected, Probe, Written, expects};
 
 /// What a probe said, and what is said to it.
 pub(super) struct Answer<'a> {
     fields: &'a Map<String, Value>,
     said: Result<(ConnectionVerdict<'a>, Expected), &'a str>,
+    /// What is wrong with the objects and may touch the answer.
+    notes: Vec<String>,
     /// The probe is bad and yet expects something.
     is_bad_expectation: bool,
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn new(written: &'a Written, probe: Result<&Probe, &'a String>, set: &'a PolicySet) -> Self {
+    pub(super) fn new(
+        written: &'a Written,
+        probe: Result<&Probe, &'a String>,
+        set: &'a PolicySet,
+        notes: &Notes,
+    ) -> Self {
         let said = probe.map(|probe| (set.judge(&probe.connection), probe.expected)).map_err(String::as_str);
+        let party = |key: &str| written.fields.get(key).and_then(Value::as_str).unwrap_or_default().trim();
+        let notes =
+            said.as_ref().map_or_else(|_| Vec::new(), |(said, _)| notes.about([party("src"), party("dst")], said));
         let is_bad_expectation = said.is_err() && expects(written);
-        Self { fields: &written.fields, said, is_bad_expectation }
+        Self { fields: &written.fields, said, notes, is_bad_expectation }
     }
 
     /// Whether something that the probe expects does not hold.
@@ -38,6 +49,9 @@ impl<'a> Answer<'a> {
         for own in ["verdict", "egress", "ingress", "error"] {
             fields.remove(own);
         }
+        if !self.notes.is_empty() {
+            fields.remove("notes");
+        }
         let (said, error) = match &self.said {
             Ok((said, _)) => (Some(said), None),
             Err(error) => (None, Some(*error)),
@@ -48,6 +62,7 @@ impl<'a> Answer<'a> {
             egress: said.map(|said| SideLine::of(&said.egress)),
             ingress: said.map(|said| SideLine::of(&said.ingress)),
             error,
+            notes: &self.notes,
         };
         serde_json::to_writer(&mut *out, &line)?;
         writeln!(out)
@@ -83,7 +98,8 @@ impl<'a> Answer<'a> {
             let red = AnsiColor::Red.on_default();
             write!(out, "  {red}[{what}: {}]{red:#}", wanted.name())?;
         }
-        writeln!(out)
+        writeln!(out)?;
+        self.notes.iter().try_for_each(|note| writeln!(out, "    note: {note}"))
     }
 }
 
@@ -99,6 +115,8 @@ struct Line<'a> {
     ingress: Option<SideLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notes: &'a [String],
 }
 
 #[derive(Serialize)]

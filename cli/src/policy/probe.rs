@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 use weir_cluster::policy::{Connection, Party, PolicySet};
 use weir_model::{Protocol, Verdict};
 
+use super::notes::Notes;
+
 /// A probe as it is written.
 pub(super) struct Written {
     /// Its fields, where it is an object.
@@ -66,7 +68,7 @@ pub(super) struct Expected {
 
 impl Probe {
     /// Reads a probe; the error says what is wrong with it.
-    pub(super) fn read(written: &Written, set: &PolicySet) -> Result<Self, String> {
+    pub(super) fn read(written: &Written, set: &PolicySet, notes: &Notes) -> Result<Self, String> {
         if let Some(error) = &written.error {
             return Err(error.clone());
         }
@@ -74,8 +76,8 @@ impl Probe {
         let protocol = protocol(given(fields, "protocol"))?;
         Ok(Self {
             connection: Connection {
-                src: party(fields, "src", set)?,
-                dst: party(fields, "dst", set)?,
+                src: party(fields, "src", set, notes)?,
+                dst: party(fields, "dst", set, notes)?,
                 protocol,
                 port: port(given(fields, "port"), protocol)?,
                 dst_dns_name: None,
@@ -98,7 +100,7 @@ fn given<'a>(fields: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     fields.get(key).filter(|value| !value.is_null())
 }
 
-fn party(fields: &Map<String, Value>, key: &str, set: &PolicySet) -> Result<Party, String> {
+fn party(fields: &Map<String, Value>, key: &str, set: &PolicySet, notes: &Notes) -> Result<Party, String> {
     let value = given(fields, key).ok_or_else(|| format!("{key} is missing"))?;
     let text = value.as_str().ok_or_else(|| format!("{key}: no text: {value}"))?.trim();
     if let Some(ip) = text.strip_prefix("ip:") {
@@ -110,7 +112,10 @@ fn party(fields: &Map<String, Value>, key: &str, set: &PolicySet) -> Result<Part
     }
     let (namespace, name) =
         text.split_once('/').ok_or_else(|| format!("{key}: not NAMESPACE/POD, ip:ADDRESS or node:NAME: {text}"))?;
-    set.pod(namespace, name).ok_or_else(|| format!("{key}: no such pod: {text}"))
+    set.pod(namespace, name).ok_or_else(|| match notes.left_out(namespace, name) {
+        Some(misfit) => format!("{key}: the pod is left out: {misfit}"),
+        None => format!("{key}: no such pod: {text}"),
+    })
 }
 
 fn protocol(value: Option<&Value>) -> Result<Protocol, String> {

@@ -26,12 +26,15 @@ pub(super) struct Line {
     /// Keys of `expected` that are not met, each with what was expected; only where something is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unmet: Option<Vec<String>>,
+    /// Objects that are left out because they cannot be read, and might have changed the answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) notes: Vec<String>,
 }
 
 /// What becomes of a request.
 #[derive(Debug, Serialize)]
 pub(super) struct Answered {
-    pub(super) status: Option<u16>,
+    pub(super) status: u16,
     /// The status in gRPC's own numbers, for calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) grpc_status: Option<u8>,
@@ -131,7 +134,7 @@ impl fmt::Display for Redirected {
 
 impl Line {
     pub(super) fn error(error: String) -> Self {
-        Self { said: Said::Error { error }, unmet: None }
+        Self { said: Said::Error { error }, unmet: None, notes: Vec::new() }
     }
 
     pub(super) fn new(answer: &Answer<'_>, request: &RouteRequest<'_>, is_ingress: bool, is_grpc: bool) -> Self {
@@ -171,7 +174,7 @@ impl Line {
             reason: answer.reason.map(Reason::name),
             flags: answer.flags.iter().map(weir_cluster::route::Flag::name).collect(),
         };
-        Self { said: Said::Answer(Box::new(answered)), unmet: None }
+        Self { said: Said::Answer(Box::new(answered)), unmet: None, notes: Vec::new() }
     }
 }
 
@@ -198,10 +201,10 @@ const fn path_type(kind: RouteKind, path_type: PathType) -> &'static str {
 }
 
 /// OK, UNIMPLEMENTED where no rule takes the call, else UNAVAILABLE (Gateway API, `GRPCRouteRule`).
-const fn grpc_status(status: Option<u16>) -> u8 {
+const fn grpc_status(status: u16) -> u8 {
     match status {
-        Some(200) => 0,
-        Some(404) => 12,
+        200 => 0,
+        404 => 12,
         _ => 14,
     }
 }

@@ -14,7 +14,10 @@ pub(super) struct Request {
     pub(super) target: String,
     pub(super) sni: Option<String>,
     pub(super) port: Option<u16>,
+    /// Namespace and name.
     pub(super) gateway: Option<(String, String)>,
+    /// The listener of the Gateway whose port is dialled.
+    pub(super) listener: Option<String>,
     pub(super) is_grpc: bool,
     headers: Vec<(String, String)>,
 }
@@ -46,6 +49,11 @@ pub(super) fn parse(value: &Value) -> Result<Request, String> {
     if !target.is_empty() && !target.starts_with(['/', '?']) && target != "*" && !target.contains("://") {
         return Err(format!("path: not a path (expected / first): {target}"));
     }
+    let Entry { gateway, listener, port } = fields.gateway()?;
+    let own_port = fields.port("port")?;
+    if own_port.zip(port).is_some_and(|(own, port)| own != port) {
+        return Err("gateway.port: differs from port".to_owned());
+    }
     let is_grpc = protocol.contains("grpc") || fields.has_grpc_content()?;
     let method = fields.text("method")?.unwrap_or_else(|| if is_grpc { "POST" } else { "GET" }.to_owned());
     Ok(Request {
@@ -54,8 +62,9 @@ pub(super) fn parse(value: &Value) -> Result<Request, String> {
         host: fields.text("host")?.map_or_else(|| fields.text("authority"), |host| Ok(Some(host)))?,
         target,
         sni,
-        port: fields.port()?,
-        gateway: fields.gateway()?,
+        port: own_port.or(port),
+        gateway,
+        listener,
         is_grpc,
         headers: fields.headers()?,
     })
@@ -79,6 +88,14 @@ impl Request {
     }
 }
 
+/// Where a request enters, as far as that is said.
+#[derive(Default)]
+struct Entry {
+    gateway: Option<(String, String)>,
+    listener: Option<String>,
+    port: Option<u16>,
+}
+
 struct Fields<'a>(&'a Map<String, Value>);
 
 impl Fields<'_> {
@@ -91,27 +108,31 @@ impl Fields<'_> {
         }
     }
 
-    fn port(&self) -> Result<Option<u16>, String> {
+    fn port(&self, called: &str) -> Result<Option<u16>, String> {
         let Some(value) = self.0.get("port").filter(|value| !value.is_null()) else { return Ok(None) };
         let port = shown(value).parse().ok().filter(|port| *port != 0);
-        port.map(Some).ok_or_else(|| format!("port: not a port: {}", shown(value)))
+        port.map(Some).ok_or_else(|| format!("{called}: not a port: {}", shown(value)))
     }
 
-    fn gateway(&self) -> Result<Option<(String, String)>, String> {
-        let default = || "default".to_owned();
-        match self.0.get("gateway") {
-            None | Some(Value::Null) => Ok(None),
+    fn gateway(&self) -> Result<Entry, String> {
+        let fields = match self.0.get("gateway") {
+            None | Some(Value::Null) => return Ok(Entry::default()),
             Some(Value::String(text)) => {
-                let name = text.split_once('/').map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
-                Ok(Some(name.unwrap_or_else(|| (default(), text.clone()))))
+                let name = text.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty());
+                let (namespace, name) = name.ok_or_else(|| format!("gateway: not NAMESPACE/NAME: {text}"))?;
+                return Ok(Entry { gateway: Some((namespace.to_owned(), name.to_owned())), ..Entry::default() });
             }
-            Some(Value::Object(fields)) => {
-                let fields = Fields(fields);
-                let name = fields.text("name")?.ok_or("gateway.name: missing")?;
-                Ok(Some((fields.text("namespace")?.unwrap_or_else(default), name)))
-            }
-            Some(other) => Err(format!("gateway: not a name: {other}")),
+            Some(Value::Object(fields)) => fields,
+            Some(other) => return Err(format!("gateway: not a name: {other}")),
+        };
+        if let Some(other) = fields.keys().find(|key| !["namespace", "name", "listener", "port"].contains(&&***key)) {
+            return Err(format!("gateway.{other}: unknown field"));
         }
+        let fields = Fields(fields);
+        let text = |name: &str| fields.text(name).map_err(|error| format!("gateway.{error}"));
+        let name = text("name")?.ok_or("gateway.name: missing")?;
+        let namespace = text("namespace")?.ok_or("gateway.namespace: missing")?;
+        Ok(Entry { gateway: Some((namespace, name)), listener: text("listener")?, port: fields.port("gateway.port")? })
     }
 
     fn headers(&self) -> Result<Vec<(String, String)>, String> {
@@ -180,6 +201,11 @@ mod tests {
             (json!({"path": "/", "headers": []}), "headers:"),
             (json!({"path": "/", "headers": {"a": null}}), "headers.a:"),
             (json!({"path": "/", "gateway": {}}), "gateway.name:"),
+            (json!({"path": "/", "gateway": {"name": "edge"}}), "gateway.namespace:"),
+            (json!({"path": "/", "gateway": "edge"}), "gateway: not NAMESPACE/NAME"),
+            (json!({"path": "/", "gateway": {"name": "a", "namespace": "b", "port": 0}}), "gateway.port:"),
+            (json!({"path": "/", "gateway": {"name": "a", "namespace": "b", "ports": 80}}), "gateway.ports:"),
+            (json!({"path": "/", "port": 80, "gateway": {"name": "a", "namespace": "b", "port": 81}}), "gateway.port:"),
             (json!({"request": null}), "not a request"),
         ] {
             let error = parse(&value).expect_err("no request");

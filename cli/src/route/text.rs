@@ -16,14 +16,11 @@ pub(super) fn write(request: Option<&Request>, line: &Line, out: &mut impl Write
         Said::Error { error } => writeln!(out, "error: {error}")?,
         Said::Answer(answered) => answer(answered, out)?,
     }
-    line.unmet.iter().flatten().try_for_each(|unmet| writeln!(out, "    {unmet}"))
+    line.unmet.iter().flatten().chain(&line.notes).try_for_each(|more| writeln!(out, "    {more}"))
 }
 
 fn answer(answered: &Answered, out: &mut impl Write) -> io::Result<()> {
-    match answered.status {
-        Some(status) => write!(out, "{status}")?,
-        None => write!(out, "no answer")?,
-    }
+    write!(out, "{}", answered.status)?;
     if let (Some(kind), Some(namespace)) = (answered.kind, &answered.namespace) {
         let (Name::Ingress { ingress: name, path_index: place, .. } | Name::Route { route: name, match_index: place }) =
             &answered.name;

@@ -11,10 +11,10 @@ mod folder;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use error::{ManifestError, Problem};
-pub use folder::{MAX_DEPTH, MAX_FILE_BYTES, load};
+pub use error::{ManifestError, Misfit, ObjectName, Problem};
+pub use folder::{MAX_DEPTH, MAX_FILE_BYTES, load, salvage};
 
-use crate::objects::{Fault, Object, ObjectKey, Objects};
+use crate::objects::{Object, ObjectKey, Objects};
 
 /// What manifests held.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,22 @@ pub struct Loaded {
     pub objects: Objects,
     /// What was passed over, sorted.
     pub notes: Vec<Note>,
+}
+
+/// What could be read of manifests, and what could not.
+#[derive(Debug, Default)]
+pub struct Salvage {
+    /// The objects that could be read.
+    pub loaded: Loaded,
+    /// What could not, in the order of files and documents. Nothing of it is among the objects.
+    pub problems: Vec<Problem>,
+}
+
+impl Salvage {
+    /// What was read, if that is everything.
+    pub fn whole(self) -> Result<Loaded, ManifestError> {
+        if self.problems.is_empty() { Ok(self.loaded) } else { Err(ManifestError { problems: self.problems }) }
+    }
 }
 
 /// Something in the manifests that is no error but has no effect.
@@ -38,18 +54,7 @@ pub enum Note {
         count: usize,
     },
     /// A policy, or a part of one, that cannot be meant so.
-    Fault {
-        /// The file.
-        origin: String,
-        /// The document.
-        document: usize,
-        /// The line of the file that the document starts in.
-        line: u64,
-        /// The object, `NetworkPolicy shop/web`.
-        object: String,
-        /// The field, and what is wrong with it.
-        fault: Fault,
-    },
+    Fault(Misfit),
     /// An object that a later document replaced.
     Replaced {
         /// The object.
@@ -58,21 +63,16 @@ pub enum Note {
         by: String,
     },
     /// An object that only says where requests go, and does not hold what it should. It is left out.
-    Unread {
-        /// The [`Problem`], with its file, object and field.
-        problem: String,
-    },
+    Unread(Misfit),
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownKind { api_version, kind, count } => write!(f, "passed over {count} of {api_version}/{kind}"),
-            Self::Fault { origin, document, line, object, fault } => {
-                write!(f, "{origin}: document {document} (from line {line}): {object}: {fault}")
-            }
+            Self::Fault(misfit) => misfit.fmt(f),
             Self::Replaced { object, by } => write!(f, "{object} is given more than once; {by} counts"),
-            Self::Unread { problem } => write!(f, "left out: {problem}"),
+            Self::Unread(misfit) => write!(f, "left out: {misfit}"),
         }
     }
 }
@@ -82,7 +82,7 @@ impl fmt::Display for Note {
 pub fn parse(text: &str, origin: &str) -> Result<Loaded, ManifestError> {
     let mut harvest = Harvest::default();
     harvest.read(text, origin);
-    harvest.finish()
+    harvest.finish().whole()
 }
 
 /// What has been found so far, problems among it.
@@ -110,15 +110,12 @@ impl Harvest {
         *self.unknown.entry((api_version, kind)).or_default() += 1;
     }
 
-    fn finish(self) -> Result<Loaded, ManifestError> {
-        if !self.problems.is_empty() {
-            return Err(ManifestError { problems: self.problems });
-        }
+    fn finish(self) -> Salvage {
         let unknown = self.unknown.into_iter();
         let mut notes: Vec<Note> =
             unknown.map(|((api_version, kind), count)| Note::UnknownKind { api_version, kind, count }).collect();
         notes.extend(self.notes);
         notes.sort();
-        Ok(Loaded { objects: self.objects, notes })
+        Salvage { loaded: Loaded { objects: self.objects, notes }, problems: self.problems }
     }
 }

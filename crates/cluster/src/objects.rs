@@ -18,7 +18,9 @@ mod label_selector;
 mod meta;
 mod network_policy;
 mod node;
+mod part;
 mod pod;
+mod pod_choice;
 mod policy_port;
 mod reference_grant;
 mod route_filter;
@@ -34,7 +36,7 @@ pub use backend_ref::BackendRef;
 pub use draft::Fault;
 pub use endpoint_slice::{AddressType, Conditions, EndpointSlice, ObjectReference, SliceEndpoint, SlicePort};
 pub use field::Address;
-pub use foreign_policy::{ForeignPolicy, ForeignSubject};
+pub use foreign_policy::ForeignPolicy;
 pub use gateway::{
     AllowedKind, AllowedNamespaces, AllowedRoutes, Gateway, GatewayAddress, GatewayClass, GatewayClassSpec,
     GatewaySpec, GatewayStatus, Listener, ListenerTls, SecretRef,
@@ -51,10 +53,12 @@ pub use label_selector::{LabelSelector, Requirement};
 pub use meta::{ObjectMeta, OwnerReference};
 pub use network_policy::{NetworkPolicy, NetworkPolicySpec, PolicyPeer, PolicyRule};
 pub use node::{Namespace, Node, NodeAddress, NodeSpec, NodeStatus};
+pub use part::{Ignored, Part};
 pub use pod::{
     Container, ContainerPort, ContainerRun, ContainerState, ContainerStatus, HostIp, Phase, Pod, PodCondition, PodIp,
     PodSpec, PodStatus,
 };
+pub use pod_choice::{LabelHolder, PodChoice, TextTest};
 pub use policy_port::{PolicyPort, PortChoice};
 pub use reference_grant::{GrantFrom, GrantTo, ReferenceGrant, ReferenceGrantSpec};
 pub use route_filter::{Fraction, Header, HeaderModifier, Mirror, PathModifier, Redirect, Rewrite, RouteFilter};

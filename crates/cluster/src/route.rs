@@ -81,6 +81,11 @@ impl Routes {
         self.gateways.answer(namespace, name, request)
     }
 
+    /// The port of a Gateway's listener.
+    pub fn listener_port(&self, namespace: &str, name: &str, listener: &str) -> Option<u16> {
+        self.gateways.listener_port(namespace, name, listener)
+    }
+
     /// Namespace and name of every Gateway, in order.
     pub fn gateway_names(&self) -> impl Iterator<Item = (&str, &str)> {
         self.gateways.names()

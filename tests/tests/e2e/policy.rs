@@ -73,6 +73,47 @@ fn probes_are_answered_in_their_order_and_a_bad_one_stops_nothing() {
 }
 
 #[test]
+fn what_is_left_out_is_told_in_the_answers_that_it_may_touch() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let more = "
+---
+{apiVersion: v1, kind: Pod, metadata: {name: bad, namespace: shop}, spec: {containers: [{ports: [{containerPort: 99999}]}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: far, namespace: ops, labels: {on: y}}, status: {podIP: 10.0.1.9}}
+";
+    let probes = r#"{"src": "shop/web", "dst": "shop/db", "port": 5432}
+{"src": "shop/bad", "dst": "shop/db", "port": 5432}
+{"src": "ops/far", "dst": "node:n1", "port": 22}"#;
+    fs::write(folder.path().join("more.yaml"), more).expect("objects can be written");
+    let run = |more: &[&str]| {
+        fs::write(folder.path().join("objects.yaml"), CLUSTER).expect("objects can be written");
+        fs::write(folder.path().join("probes.jsonl"), probes).expect("probes can be written");
+        let mut command = Command::new(path_of("weir"));
+        command.args(["policy", "eval", "-o", "json", "--cluster"]).arg(folder.path());
+        command.arg("--probes").arg(folder.path().join("probes.jsonl")).args(more);
+        command.output().expect("weir can be run")
+    };
+    let output = run(&[]);
+    let answers = answers(&output);
+    assert_eq!(answers.len(), 3, "{}", String::from_utf8_lossy(&output.stderr));
+    let notes: Vec<&str> = answers[0]["notes"].as_array().expect("notes").iter().filter_map(Value::as_str).collect();
+    let [note] = notes[..] else { panic!("one: {notes:?}") };
+    assert!(
+        note.contains("objects.yaml") && note.contains("NetworkPolicy shop/db: spec.ingress[0].ports[0]"),
+        "{note}"
+    );
+    let error = answers[1]["error"].as_str().expect("an error");
+    assert!(
+        error.contains("src: the pod is left out: ") && error.contains("spec.containers[0].ports[0].containerPort"),
+        "{error}"
+    );
+    assert_eq!((&answers[2]["verdict"], answers[2].get("notes")), (&json!("allowed"), None));
+    assert_eq!(run(&["--strict"]).status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("left out: ") && said.contains("Pod shop/bad"), "{said}");
+}
+
+#[test]
 fn the_exit_code_says_whether_all_is_as_expected() {
     let folder = tempfile::tempdir().expect("a folder");
     let code = |expected: &str, more: &[&str]| {

@@ -121,6 +121,24 @@ fn redirects_rewrites_mirrors_and_shares_are_told() {
 }
 
 #[test]
+fn the_gateway_of_a_request_is_named_whole() {
+    let requests = json!([
+        {"path": "/", "gateway": {"namespace": "shop", "name": "edge", "listener": "http"}},
+        {"path": "/", "gateway": {"namespace": "shop", "name": "edge", "port": 8080}},
+        {"path": "/", "gateway": {"namespace": "shop", "name": "edge", "listener": "other"}},
+        {"path": "/", "gateway": {"name": "edge"}},
+        {"path": "/", "gateway": {"namespace": "shop", "name": "other"}},
+    ]);
+    let folder = folder(&format!("{INGRESS}---{GATEWAY}"), &requests.to_string());
+    let (lines, said, _) = weir(&EVAL, folder.path());
+    assert_eq!((&lines[0]["status"], &lines[1]["status"]), (&json!(200), &json!(404)), "{said}");
+    assert_eq!((&lines[1]["reason"], &lines[1]["flags"]), (&json!("no-listener"), &json!(["no-answer"])));
+    assert!(lines[2]["error"].as_str().is_some_and(|error| error.starts_with("gateway.listener")), "{}", lines[2]);
+    assert_eq!(lines[3]["error"], "gateway.namespace: missing");
+    assert_eq!((&lines[4]["status"], &lines[4]["reason"]), (&json!(404), &json!("no-gateway")));
+}
+
+#[test]
 fn an_answer_that_is_not_as_expected_fails_the_run() {
     let expected = |status: u16| {
         json!({"request": {"host": "shop.example", "path": "/"}, "expected": {"status": status, "backend_service": "web", "peer_status": 1}})
@@ -140,10 +158,17 @@ fn lint_says_what_is_wrong_and_fails_on_errors() {
     let folder = folder(INGRESS, "");
     let lint = ["lint", "--cluster", "objects", "-o", "json"];
     let (lines, said, code) = weir(&lint, folder.path());
-    assert_eq!((lines.len(), code), (1, Some(1)), "{said}");
+    assert_eq!((lines.len(), code), (2, Some(1)), "{said}");
+    assert_eq!(lines[1]["check"], "missing-secret");
     let want = json!({"severity": "error", "check": "missing-backend", "kind": "Ingress", "namespace": "shop", "name": "web",
         "field": "spec.rules[0].http.paths[1].backend", "message": "no such Service: gone"});
     assert_eq!(lines[0], want);
-    fs::write(folder.path().join("objects/all.yaml"), INGRESS.replace("gone", "web")).expect("a file of objects");
-    assert_eq!(weir(&lint, folder.path()), (vec![], String::new(), Some(0)));
+    let whole =
+        INGRESS.replace("gone", "web") + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: shop, namespace: shop}\n";
+    fs::write(folder.path().join("objects/all.yaml"), whole).expect("a file of objects");
+    let (lines, _, code) = weir(&lint, folder.path());
+    assert_eq!((lines, code), (vec![], Some(0)));
+    fs::write(folder.path().join("objects/all.yaml"), "").expect("a file of objects");
+    let (_, said, code) = weir(&lint, folder.path());
+    assert!(code == Some(1) && said.contains("no objects"), "{said}");
 }

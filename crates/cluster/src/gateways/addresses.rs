@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{KnownBy, Serves};
-use crate::objects::{IngressClass, Objects, Service};
+use crate::objects::{IngressClass, Objects, Part, Service};
 
 /// Ports by which clients of Ingresses come.
 const WEB_PORTS: [u16; 2] = [80, 443];
@@ -45,7 +45,7 @@ impl Addresses {
             for address in gateway.status.addresses.iter().filter(|address| !address.value.is_empty()) {
                 let address = normal(&address.value);
                 made.gateways.entry(address.clone()).or_default().add(&serves);
-                let ports = gateway.spec.listeners.iter().map(|listener| listener.port);
+                let ports = gateway.spec.listeners.iter().filter_map(Part::read).map(|listener| listener.port);
                 made.listened.entry(address).or_default().extend(ports);
             }
         }

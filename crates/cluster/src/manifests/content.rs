@@ -7,15 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::error::without_place;
-use crate::objects::{Object, ObjectKind};
-
-/// A field that does not hold what it should.
-pub(super) struct Wrong {
-    /// The path to it, `spec.ports[0].port`.
-    pub(super) field: String,
-    /// What is wrong.
-    pub(super) reason: String,
-}
+use crate::objects::{Fault, Object, ObjectKind};
 
 /// Something that may be an object.
 pub(super) trait Content: Sized {
@@ -28,11 +20,11 @@ pub(super) trait Content: Sized {
     /// The entries of `items`, where that is a list or `null`.
     fn items(&self) -> Option<Vec<Self>>;
 
-    /// Namespace and name as far as they can be made out, for messages.
-    fn name(&self) -> String;
+    /// Namespace and name as far as they can be made out.
+    fn name(&self) -> (Option<String>, Option<String>);
 
     /// The object.
-    fn read(self, kind: ObjectKind) -> Result<Object, Wrong>;
+    fn read(self, kind: ObjectKind) -> Result<Object, Fault>;
 }
 
 impl Content for Value {
@@ -51,12 +43,12 @@ impl Content for Value {
         }
     }
 
-    fn name(&self) -> String {
-        let field = |name: &str| self.get("metadata").and_then(|metadata| metadata.get(name)).and_then(Self::as_str);
-        full_name(field("namespace"), field("name"))
+    fn name(&self) -> (Option<String>, Option<String>) {
+        let field = |name: &str| self.get("metadata")?.get(name)?.as_str().map(str::to_owned);
+        (field("namespace"), field("name"))
     }
 
-    fn read(self, kind: ObjectKind) -> Result<Object, Wrong> {
+    fn read(self, kind: ObjectKind) -> Result<Object, Fault> {
         read(kind, self)
     }
 }
@@ -77,13 +69,14 @@ impl Content for &RawValue {
         serde_json::from_str::<Option<Vec<Self>>>(head.items?.get()).ok().map(Option::unwrap_or_default)
     }
 
-    fn name(&self) -> String {
+    fn name(&self) -> (Option<String>, Option<String>) {
         let head: Option<Head<'_>> = serde_json::from_str(self.get()).ok();
-        let name: Option<Name> = head.and_then(|head| serde_json::from_str(head.metadata?.get()).ok());
-        name.map_or_else(|| full_name(None, None), |name| full_name(name.namespace.as_deref(), name.name.as_deref()))
+        let name: Name<'_> = head.and_then(|head| serde_json::from_str(head.metadata?.get()).ok()).unwrap_or_default();
+        let text = |raw: Option<&RawValue>| serde_json::from_str(raw?.get()).ok();
+        (text(name.namespace), text(name.name))
     }
 
-    fn read(self, kind: ObjectKind) -> Result<Object, Wrong> {
+    fn read(self, kind: ObjectKind) -> Result<Object, Fault> {
         read(kind, &mut serde_json::Deserializer::from_str(self.get()))
     }
 }
@@ -102,19 +95,17 @@ struct Head<'a> {
     metadata: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Name {
-    namespace: Option<String>,
-    name: Option<String>,
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Name<'a> {
+    #[serde(borrow)]
+    namespace: Option<&'a RawValue>,
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
 }
 
-fn full_name(namespace: Option<&str>, name: Option<&str>) -> String {
-    let name = name.unwrap_or("(no name)");
-    namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
-}
-
-fn read<'de, D: Deserializer<'de>>(kind: ObjectKind, from: D) -> Result<Object, Wrong> {
+fn read<'de, D: Deserializer<'de>>(kind: ObjectKind, from: D) -> Result<Object, Fault> {
     let mut track = serde_path_to_error::Track::new();
     let object = kind.read(serde_path_to_error::Deserializer::new(from, &mut track));
-    object.map_err(|error| Wrong { field: track.path().to_string(), reason: without_place(&error.to_string()) })
+    object.map_err(|error| Fault { field: track.path().to_string(), reason: without_place(&error.to_string()) })
 }

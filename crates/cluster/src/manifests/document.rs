@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::content::Content;
 use super::error::without_place;
-use super::{Harvest, Note, Problem};
+use super::{Harvest, Misfit, Note, ObjectName, Problem};
 use crate::objects::{Fault, ObjectKind};
 
 /// Most YAML nodes of one document, those that aliases repeat among them: a list of some 10,000 pods.
@@ -44,7 +44,8 @@ fn read_yaml(text: &str, origin: &str, harvest: &mut Harvest) {
     budget.max_events = 2 * MAX_NODES;
     budget.max_depth = MAX_NESTING;
     budget.max_total_scalar_bytes = budget.max_total_scalar_bytes.max(text.len());
-    let mut options = serde_saphyr::options! { with_snippet: false, emit_comments: false };
+    // As in YAML 1.2: a label may be `no`. Fields that are yes or no read the older words themselves.
+    let mut options = serde_saphyr::options! { with_snippet: false, emit_comments: false, strict_booleans: true };
     options.budget = Some(budget);
     options.alias_limits.max_total_replayed_events = MAX_ALIAS_EVENTS;
     for Chunk { document, line, text } in Chunks::new(text) {
@@ -119,43 +120,35 @@ impl Harvest {
         self.problems.push(Problem::NotAnObject { origin: origin.to_owned(), document, line, item, reason });
     }
 
-    fn fault(&mut self, object: &str, item: &str, mut fault: Fault, place: Place<'_>) {
-        let Place { origin, document, line } = place;
-        if !item.is_empty() {
-            fault.field = format!("{item}.{}", fault.field);
-        }
-        self.notes.push(Note::Fault { origin: origin.to_owned(), document, line, object: object.to_owned(), fault });
-    }
-
     fn object_of(&mut self, content: impl Content, named: (String, String), item: &str, place: Place<'_>) {
         let (api_version, kind) = named;
-        let name = content.name();
+        let (namespace, name) = content.name();
+        let misfit = |fault: &Fault| Misfit {
+            origin: place.origin.to_owned(),
+            document: place.document,
+            line: place.line,
+            object: ObjectName { kind: kind.clone(), namespace: namespace.clone(), name: name.clone() },
+            field: if item.is_empty() { fault.field.clone() } else { format!("{item}.{}", fault.field) },
+            reason: fault.reason.clone(),
+        };
         let Some(known) = ObjectKind::find(&api_version, &kind) else {
             if is_policy(&api_version, &kind) {
                 let reason = format!("{api_version} has no policies of this kind; the object has no effect");
-                self.fault(&format!("{kind} {name}"), item, Fault { field: "kind".to_owned(), reason }, place);
+                self.notes.push(Note::Fault(misfit(&Fault { field: "kind".to_owned(), reason })));
+            }
+            if let ("v1", "Secret", Some(name)) = (&*api_version, &*kind, &name) {
+                let namespace = namespace.as_deref().filter(|namespace| !namespace.is_empty()).unwrap_or("default");
+                self.objects.insert_secret(namespace.into(), name.as_str().into());
             }
             return self.unknown(api_version, kind);
         };
         match content.read(known) {
             Ok(object) => {
-                for fault in object.faults() {
-                    self.fault(&format!("{kind} {name}"), item, fault.clone(), place);
-                }
+                self.notes.extend(object.faults().iter().map(|fault| Note::Fault(misfit(fault))));
                 self.object(object, place.origin);
             }
-            Err(wrong) => {
-                let Place { origin, document, line } = place;
-                let field = if item.is_empty() { wrong.field } else { format!("{item}.{}", wrong.field) };
-                let object = format!("{kind} {name}");
-                let problem =
-                    Problem::Field { origin: origin.to_owned(), document, line, object, field, reason: wrong.reason };
-                if known.is_routing() {
-                    self.notes.push(Note::Unread { problem: problem.to_string() });
-                } else {
-                    self.problems.push(problem);
-                }
-            }
+            Err(wrong) if known.is_routing() => self.notes.push(Note::Unread(misfit(&wrong))),
+            Err(wrong) => self.problems.push(Problem::Field(Box::new(misfit(&wrong)))),
         }
     }
 }

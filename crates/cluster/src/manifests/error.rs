@@ -90,21 +90,62 @@ pub enum Problem {
         reason: &'static str,
     },
     /// A field of an object does not hold what it should.
-    #[error("{origin}: document {document} (from line {line}): {object}: {field}: {reason}")]
-    Field {
-        /// The file.
-        origin: String,
-        /// The document.
-        document: usize,
-        /// The line of the file that the document starts in.
-        line: u64,
-        /// The object, `Service shop/web`.
-        object: String,
-        /// The field, `spec.ports[0].port`.
-        field: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error("{0}")]
+    Field(Box<Misfit>),
+}
+
+/// A field of an object that does not hold what it should.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Misfit {
+    /// The file.
+    pub origin: String,
+    /// The document.
+    pub document: usize,
+    /// The line of the file that the document starts in.
+    pub line: u64,
+    /// The object.
+    pub object: ObjectName,
+    /// The field, `spec.ports[0].port`.
+    pub field: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { origin, document, line, object, field, reason } = self;
+        write!(f, "{origin}: document {document} (from line {line}): {object}: {field}: {reason}")
+    }
+}
+
+/// What a document calls its object, as far as that can be made out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectName {
+    /// The kind.
+    pub kind: String,
+    /// The namespace; `None` = none is said.
+    pub namespace: Option<String>,
+    /// The name.
+    pub name: Option<String>,
+}
+
+impl ObjectName {
+    /// Whether it is the object of these names. One that says no namespace is in `default`.
+    pub fn is(&self, kind: &str, namespace: &str, name: &str) -> bool {
+        let own = self.namespace.as_deref().filter(|namespace| !namespace.is_empty()).unwrap_or("default");
+        self.kind == kind && own == namespace && self.name.as_deref() == Some(name)
+    }
+}
+
+/// `Service shop/web`.
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.kind)?;
+        if let Some(namespace) = &self.namespace {
+            write!(f, "{namespace}/")?;
+        }
+        f.write_str(self.name.as_deref().unwrap_or("(no name)"))
+    }
 }
 
 /// A parser's message without the place at its end, which counts from somewhere else than the file's start.

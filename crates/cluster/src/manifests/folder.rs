@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::{Harvest, Loaded, ManifestError, Problem};
+use super::{Harvest, Loaded, ManifestError, Problem, Salvage};
 
 /// Bytes of one file at most.
 pub const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
@@ -16,7 +16,14 @@ pub const MAX_DEPTH: usize = 32;
 ///
 /// Names that start with a dot are passed over (a mounted `ConfigMap` keeps its old versions there). Links are
 /// followed, each folder once. An object given twice is the later one, with a note.
+///
+/// One thing that cannot be read is an error: who needs to know whose an address is must know every object.
 pub fn load(dir: &Path) -> Result<Loaded, ManifestError> {
+    salvage(dir).whole()
+}
+
+/// As [`load`], but what cannot be read is left out, and told.
+pub fn salvage(dir: &Path) -> Salvage {
     let mut harvest = Harvest::default();
     let mut found = Found::default();
     match fs::metadata(dir) {

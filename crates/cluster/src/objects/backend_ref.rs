@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::field;
+use super::part::Part;
 use super::route_filter::RouteFilter;
 
 /// A reference to a Service or something like one. Mirrors have neither weight nor filters.
@@ -30,5 +31,5 @@ pub struct BackendRef {
     pub weight: Option<u32>,
     /// What is done to requests on this way only.
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
-    pub filters: Vec<RouteFilter>,
+    pub filters: Vec<Part<RouteFilter>>,
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::meta::ObjectMeta;
+use super::part::Part;
 
 /// A field of a policy that does not hold what it should, and so has no effect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
@@ -21,6 +22,20 @@ pub struct Fault {
     pub reason: String,
 }
 
+impl Fault {
+    /// The fault as seen from outside, `place` being where its part stands.
+    #[must_use]
+    pub fn below(&self, place: &str) -> Self {
+        let field = match self.field.as_str() {
+            "" => place.to_owned(),
+            inner if inner.starts_with('[') => format!("{place}{inner}"),
+            inner => format!("{place}.{inner}"),
+        };
+        Self { field, reason: self.reason.clone() }
+    }
+}
+
+/// `field: reason`.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.field, self.reason)
@@ -67,7 +82,7 @@ impl Draft {
     /// Takes the parts. Only metadata without a name is an error.
     pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let mut whole = Whole::deserialize(from)?;
-        let metadata = whole.metadata.ok_or_else(|| D::Error::missing_field("metadata"))?;
+        let Metadata { metadata, unknown } = whole.metadata.ok_or_else(|| D::Error::missing_field("metadata"))?;
         let known_faults: Option<Vec<Fault>> =
             whole.rest.get(FAULTS).and_then(|found| Deserialize::deserialize(found).ok());
         if known_faults.is_some() {
@@ -75,13 +90,21 @@ impl Draft {
         }
         let is_refused = known_faults.is_some() && whole.spec.is_null();
         let mut draft = Self { metadata, spec: Map::new(), faults: Vec::new(), is_refused, known_faults };
+        for field in unknown {
+            draft.fault(format!("metadata.{field}"), "unknown field");
+        }
         match whole.spec {
             Value::Null => {}
             Value::Object(spec) => draft.spec = spec,
             _ => draft.refuse("spec", "is no map"),
         }
-        for field in whole.rest.keys().filter(|field| !matches!(&***field, "apiVersion" | "kind" | "status")) {
-            draft.fault(field.clone(), "unknown field");
+        let unknown: Vec<String> =
+            whole.rest.keys().filter(|field| !matches!(&***field, "apiVersion" | "kind" | "status")).cloned().collect();
+        if draft.spec.is_empty() && !draft.is_refused && !unknown.is_empty() {
+            draft.refuse("spec", "is missing beside an unknown field");
+        }
+        for field in unknown {
+            draft.fault(field, "unknown field");
         }
         Ok(draft)
     }
@@ -101,7 +124,19 @@ impl Draft {
     pub(super) fn field<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let value = self.spec.remove(name).filter(|value| !value.is_null())?;
         let path = format!("spec.{name}");
-        read(&value, &path).map_err(|fault| self.refuse(fault.field, fault.reason)).ok()
+        Part::of(&value).into_at(&path).map_err(|fault| self.refuse(fault.field, fault.reason)).ok()
+    }
+
+    /// Takes the field that says whom the policy is about; `None` = everybody. Where it is absent beside a field that is
+    /// not known, nobody can tell whom the policy means: it has no effect, instead of one on all.
+    pub(super) fn subject<T: DeserializeOwned>(&mut self, name: &str, known: &[&str]) -> Option<T> {
+        let subject = self.field(name);
+        let unknown = self.spec.keys().find(|field| !known.contains(&field.as_str())).cloned();
+        if let Some(unknown) = unknown.filter(|_| subject.is_none() && !self.is_refused) {
+            self.refuse(format!("spec.{unknown}"), format!("unknown field, and {name} is absent"));
+            self.spec.remove(&unknown);
+        }
+        subject
     }
 
     /// Takes a list of rules, each with its position; `None` = absent. A wrong rule costs itself.
@@ -116,7 +151,7 @@ impl Draft {
             if self.known_faults.is_some() && rule.is_null() {
                 continue;
             }
-            match read(rule, &format!("spec.{name}[{index}]")) {
+            match Part::of(rule).into_at(&format!("spec.{name}[{index}]")) {
                 Ok(rule) => read_rules.push((index, rule)),
                 Err(Fault { field, reason }) => self.fault(field, format!("{reason}; the rule has no effect")),
             }
@@ -133,23 +168,46 @@ impl Draft {
     }
 }
 
+/// Metadata, and the fields in it that are none.
+struct Metadata {
+    metadata: ObjectMeta,
+    unknown: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let written = Map::deserialize(from)?;
+        let unknown = written.keys().filter(|field| !METADATA.contains(&&***field)).cloned().collect();
+        let metadata = ObjectMeta::deserialize(Value::Object(written)).map_err(D::Error::custom)?;
+        Ok(Self { metadata, unknown })
+    }
+}
+
+/// The fields of metadata (`meta/v1`, `ObjectMeta`).
+const METADATA: [&str; 16] = [
+    "annotations",
+    "clusterName",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
 #[derive(Deserialize)]
 struct Whole {
-    metadata: Option<ObjectMeta>,
+    metadata: Option<Metadata>,
     #[serde(default)]
     spec: Value,
     #[serde(flatten)]
     rest: Map<String, Value>,
-}
-
-fn read<T: DeserializeOwned>(value: &Value, path: &str) -> Result<T, Fault> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let inner = error.path().to_string();
-        let field = match inner.as_str() {
-            "." => path.to_owned(),
-            inner if inner.starts_with('[') => format!("{path}{inner}"),
-            inner => format!("{path}.{inner}"),
-        };
-        Fault { field, reason: error.into_inner().to_string() }
-    })
 }

@@ -79,13 +79,13 @@ pub struct SliceEndpoint {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Conditions {
     /// Takes traffic; absent = yes.
-    #[serde(default, skip_serializing_if = "field::is_default")]
+    #[serde(default, deserialize_with = "field::flag", skip_serializing_if = "field::is_default")]
     pub ready: Option<bool>,
     /// Would be ready if it were not terminating; absent = as `ready`.
-    #[serde(default, skip_serializing_if = "field::is_default")]
+    #[serde(default, deserialize_with = "field::flag", skip_serializing_if = "field::is_default")]
     pub serving: Option<bool>,
     /// Is going away; absent = no.
-    #[serde(default, skip_serializing_if = "field::is_default")]
+    #[serde(default, deserialize_with = "field::flag", skip_serializing_if = "field::is_default")]
     pub terminating: Option<bool>,
 }
 

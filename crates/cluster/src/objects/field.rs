@@ -57,6 +57,36 @@ pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>
     Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
+/// Reads labels; `null` is an empty text, as the API server has it.
+pub(super) fn labels<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Arc<str>, Arc<str>>, D::Error> {
+    let written: BTreeMap<Arc<str>, Option<Arc<str>>> = nullable(from)?;
+    Ok(written.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect())
+}
+
+/// Reads a yes or no, also in the words that YAML 1.1 has for it: text elsewhere, so that a label may be `no`.
+pub(super) fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written<'a> {
+        Bool(bool),
+        #[serde(borrow)]
+        Word(Cow<'a, str>),
+    }
+    let is_any = |word: &str, of: &[&str]| of.iter().any(|known| word.eq_ignore_ascii_case(known));
+    match Option::deserialize(from)? {
+        None => Ok(None),
+        Some(Written::Bool(flag)) => Ok(Some(flag)),
+        Some(Written::Word(word)) if is_any(&word, &["y", "yes", "on"]) => Ok(Some(true)),
+        Some(Written::Word(word)) if is_any(&word, &["n", "no", "off"]) => Ok(Some(false)),
+        Some(Written::Word(word)) => Err(D::Error::custom(format!("neither true nor false: {word}"))),
+    }
+}
+
+/// Reads a yes or no; absent is no.
+pub(super) fn is_set<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    flag(from).map(Option::unwrap_or_default)
+}
+
 /// Reads an empty name as no name.
 pub(super) fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Arc<str>>, D::Error> {
     Ok(Option::<Arc<str>>::deserialize(from)?.filter(|name| !name.is_empty()))

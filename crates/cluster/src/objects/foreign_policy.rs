@@ -1,60 +1,50 @@
 //! Policies of kinds that one CNI alone knows: noticed with whom they may select, never evaluated.
 //!
-//! What a selector means is left to its CNI wherever it is not plainly a label selector: such a policy may select
+//! Where a selector can be read, pods that it does not match are none of the policy's. What cannot be read may select
 //! every pod that its scope has.
 
+mod calico;
+mod cilium;
+
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::field;
-use super::label_selector::LabelSelector;
 use super::meta::ObjectMeta;
+use super::pod_choice::{LabelHolder, PodChoice};
 
 /// A policy that some CNI enforces beside or instead of `NetworkPolicies`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ForeignPolicy {
-    /// Name and namespace.
+    /// Name and namespace; it only selects pods of that.
     pub metadata: ObjectMeta,
-    /// The pods it may select, for connections to them.
-    pub ingress: Vec<ForeignSubject>,
-    /// The pods it may select, for connections from them.
-    pub egress: Vec<ForeignSubject>,
-}
-
-/// Pods that a foreign policy may select, within its namespace where it has one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub struct ForeignSubject {
-    /// Their namespaces; `None` = all of its scope.
-    #[serde(default, skip_serializing_if = "field::is_default")]
-    pub namespaces: Option<LabelSelector>,
-    /// Their labels; `None` = all.
-    #[serde(default, skip_serializing_if = "field::is_default")]
-    pub pods: Option<LabelSelector>,
+    /// The pods it may select, for connections to them; `None` = it has no say about those.
+    pub ingress: Option<PodChoice>,
+    /// The pods it may select, for connections from them; `None` = it has no say about those.
+    pub egress: Option<PodChoice>,
 }
 
 impl<'de> Deserialize<'de> for ForeignPolicy {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let whole = Whole::deserialize(from)?;
         if let Some(Subjects { ingress, egress }) = whole.subjects {
-            return Ok(Self { metadata: whole.metadata, ingress: ingress.into_owned(), egress: egress.into_owned() });
+            let owned = |choice: Option<Cow<'static, PodChoice>>| choice.map(Cow::into_owned);
+            return Ok(Self { metadata: whole.metadata, ingress: owned(ingress), egress: owned(egress) });
         }
         let (mut ingress, mut egress) = (Vec::new(), Vec::new());
         let single = Some(&whole.spec).filter(|spec| !spec.is_null());
         for spec in single.into_iter().chain(&whole.specs) {
-            let (to, from) = directions(spec);
             // A policy of the nodes themselves selects no pod.
-            let subjects = if spec.get("nodeSelector").is_some() { Vec::new() } else { subjects(spec) };
-            if to {
-                ingress.extend(subjects.iter().cloned());
+            if spec.get("nodeSelector").is_some_and(|selector| !selector.is_null()) {
+                continue;
             }
-            if from {
-                egress.extend(subjects);
-            }
+            let (to, from) = directions(spec);
+            ingress.extend(to.then(|| subjects(spec, "ingress")));
+            egress.extend(from.then(|| subjects(spec, "egress")));
         }
-        Ok(Self { metadata: whole.metadata, ingress, egress })
+        let any = |choices: Vec<PodChoice>| (!choices.is_empty()).then_some(PodChoice::Any(choices));
+        Ok(Self { metadata: whole.metadata, ingress: any(ingress), egress: any(egress) })
     }
 }
 
@@ -72,8 +62,8 @@ struct Whole {
 /// Whom the policy may select, in a policy that was written back: of what only its CNI understands nothing else is kept.
 #[derive(Deserialize, Serialize)]
 struct Subjects<'a> {
-    ingress: Cow<'a, [ForeignSubject]>,
-    egress: Cow<'a, [ForeignSubject]>,
+    ingress: Option<Cow<'a, PodChoice>>,
+    egress: Option<Cow<'a, PodChoice>>,
 }
 
 impl Serialize for ForeignPolicy {
@@ -83,7 +73,8 @@ impl Serialize for ForeignPolicy {
             metadata: &'a ObjectMeta,
             subjects: Subjects<'a>,
         }
-        let subjects = Subjects { ingress: Cow::Borrowed(&self.ingress), egress: Cow::Borrowed(&self.egress) };
+        let [ingress, egress] = [&self.ingress, &self.egress].map(|choice| choice.as_ref().map(Cow::Borrowed));
+        let subjects = Subjects { ingress, egress };
         Kept { metadata: &self.metadata, subjects }.serialize(to)
     }
 }
@@ -101,46 +92,41 @@ fn directions(spec: &Value) -> (bool, bool) {
     if to || from { (to, from) } else { (true, true) }
 }
 
-fn subjects(spec: &Value) -> Vec<ForeignSubject> {
-    if let Some(selector) = spec.get("endpointSelector") {
-        return vec![ForeignSubject { namespaces: None, pods: cilium(selector) }];
+/// Whom it may select in one direction.
+fn subjects(spec: &Value, direction: &str) -> PodChoice {
+    if let Some(selector) = spec.get("endpointSelector").filter(|selector| !selector.is_null()) {
+        return cilium::parse(selector).unwrap_or(PodChoice::Open);
     }
-    let of_rules = ["ingress", "egress"].into_iter().filter_map(|key| spec.get(key)?.as_array()).flatten();
-    let applied = [spec].into_iter().chain(of_rules).filter_map(|at| at.get("appliedTo")?.as_array()).flatten();
-    let subjects: Vec<_> = applied.map(antrea).collect();
-    if subjects.is_empty() { vec![ForeignSubject::default()] } else { subjects }
-}
-
-/// A selector that Cilium writes with the source of each label, `k8s:app`.
-fn cilium(selector: &Value) -> Option<LabelSelector> {
-    let bare = |key: &str| {
-        let bare = key.strip_prefix("k8s:").or_else(|| key.strip_prefix("any:")).unwrap_or(key);
-        // Labels of other sources and of namespaces are none of the pod's own.
-        (!bare.contains(':') && !bare.starts_with("io.kubernetes.pod.") && !bare.starts_with("io.cilium."))
-            .then(|| bare.to_owned())
+    let rules = spec.get(direction).and_then(Value::as_array).into_iter().flatten();
+    let applied: Vec<&Value> = std::iter::once(spec).chain(rules).filter_map(|at| at.get("appliedTo")).collect();
+    if !applied.is_empty() {
+        let each = applied.into_iter().flat_map(|applied| match applied {
+            Value::Array(list) => list.iter().map(antrea).collect(),
+            _ => vec![PodChoice::Open],
+        });
+        return PodChoice::Any(each.collect());
+    }
+    let calico = |field: &str, holder| match spec.get(field) {
+        None | Some(Value::Null) => PodChoice::All,
+        Some(text) => text.as_str().and_then(|text| calico::parse(text, holder)).unwrap_or(PodChoice::Open),
     };
-    let labels = selector.get("matchLabels").and_then(Value::as_object).into_iter().flatten();
-    let labels =
-        labels.map(|(key, value)| Some((bare(key)?, value.clone()))).collect::<Option<serde_json::Map<_, _>>>();
-    let expressions = selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten().map(|e| {
-        let mut expression = e.clone();
-        let key = bare(expression.get("key")?.as_str()?)?;
-        *expression.get_mut("key")? = Value::String(key);
-        Some(expression)
+    let (pods, namespaces) =
+        (calico("selector", LabelHolder::Pod), calico("namespaceSelector", LabelHolder::Namespace));
+    PodChoice::Every(vec![pods, namespaces])
+}
+
+/// An entry of `appliedTo` in a policy of Antrea. One that names groups or service accounts may mean anybody.
+fn antrea(applied: &Value) -> PodChoice {
+    let known = applied.as_object().is_some_and(|fields| {
+        fields.iter().all(|(key, value)| matches!(&**key, "podSelector" | "namespaceSelector") || value.is_null())
     });
-    let expressions = expressions.collect::<Option<Vec<_>>>();
-    let selector = serde_json::json!({"matchLabels": labels?, "matchExpressions": expressions?});
-    serde_json::from_value(selector).ok()
-}
-
-fn antrea(applied: &Value) -> ForeignSubject {
-    let selector = |key: &str| serde_json::from_value(applied.get(key)?.clone()).ok();
-    ForeignSubject { namespaces: selector("namespaceSelector"), pods: selector("podSelector") }
-}
-
-impl ForeignPolicy {
-    /// The namespace that it is limited to; empty = none.
-    pub const fn namespace(&self) -> &Arc<str> {
-        &self.metadata.namespace
-    }
+    let selector = |field: &str, holder| match applied.get(field) {
+        None | Some(Value::Null) => PodChoice::All,
+        Some(selector) => serde_json::from_value(selector.clone())
+            .map_or(PodChoice::Open, |selector| PodChoice::of_selector(holder, selector)),
+    };
+    let rest = if known { PodChoice::All } else { PodChoice::Open };
+    let (pods, namespaces) =
+        (selector("podSelector", LabelHolder::Pod), selector("namespaceSelector", LabelHolder::Namespace));
+    PodChoice::Every(vec![pods, namespaces, rest])
 }

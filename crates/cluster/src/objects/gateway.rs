@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::field;
 use super::label_selector::LabelSelector;
 use super::meta::ObjectMeta;
+use super::part::Part;
 
 /// A GatewayClass.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -65,7 +66,7 @@ pub struct GatewaySpec {
     pub gateway_class_name: Arc<str>,
     /// What it listens for.
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<Part<Listener>>,
 }
 
 /// A listener.

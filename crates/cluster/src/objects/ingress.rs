@@ -1,4 +1,6 @@
 //! Ingresses and IngressClasses (`networking.k8s.io/v1`), as written: nothing is checked or defaulted here.
+//!
+//! Where a field that is not known might be a misspelt one whose absence means everything, it is refused.
 
 use std::sync::Arc;
 
@@ -6,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::field;
 use super::meta::ObjectMeta;
+use super::part::Part;
 use super::service::ServiceStatus;
 
 /// An Ingress.
@@ -30,13 +33,13 @@ pub struct IngressSpec {
     pub ingress_class_name: Option<Arc<str>>,
     /// Where requests go that no rule matches.
     #[serde(default, skip_serializing_if = "field::is_default")]
-    pub default_backend: Option<IngressBackend>,
+    pub default_backend: Option<Part<IngressBackend>>,
     /// Hosts with certificates.
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
-    pub tls: Vec<IngressTls>,
+    pub tls: Vec<Part<IngressTls>>,
     /// Rules.
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
-    pub rules: Vec<IngressRule>,
+    pub rules: Vec<Part<IngressRule>>,
 }
 
 /// Hosts of one certificate.
@@ -53,6 +56,7 @@ pub struct IngressTls {
 
 /// Paths of one host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct IngressRule {
     /// The host, `*.` first for a wildcard; none = every host.
     #[serde(default, deserialize_with = "field::name", skip_serializing_if = "field::is_default")]
@@ -64,15 +68,16 @@ pub struct IngressRule {
 
 /// `http` of a rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct IngressHttp {
     /// The paths.
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
-    pub paths: Vec<IngressPath>,
+    pub paths: Vec<Part<IngressPath>>,
 }
 
 /// One path and where it leads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IngressPath {
     /// The path; none = `/`.
     #[serde(default, deserialize_with = "field::name", skip_serializing_if = "field::is_default")]

@@ -108,9 +108,9 @@ kinds! {
     EndpointSlice(EndpointSlice) = "discovery.k8s.io/v1", true;
     Ingress(Ingress) = "networking.k8s.io/v1", true;
     IngressClass(IngressClass) = "networking.k8s.io/v1" | "networking.k8s.io/v1beta1", false;
-    GatewayClass(GatewayClass) = "gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1", false;
-    Gateway(Gateway) = "gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1", true;
-    HTTPRoute(HttpRoute) = "gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1", true;
+    GatewayClass(GatewayClass) = "gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1" | "gateway.networking.k8s.io/v1alpha2", false;
+    Gateway(Gateway) = "gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1" | "gateway.networking.k8s.io/v1alpha2", true;
+    HTTPRoute(HttpRoute) = "gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1" | "gateway.networking.k8s.io/v1alpha2", true;
     GRPCRoute(GrpcRoute) = "gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1alpha2", true;
     TLSRoute(TlsRoute) = "gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1alpha3"
         | "gateway.networking.k8s.io/v1alpha2", true;

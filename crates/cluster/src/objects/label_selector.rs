@@ -18,7 +18,7 @@ pub struct LabelSelector {
 }
 
 /// What is asked of one label.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum Requirement {
     /// The label is there, with one of these values.
     In(Arc<str>, BTreeSet<Arc<str>>),
@@ -45,7 +45,7 @@ impl LabelSelector {
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Text {
-    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
+    #[serde(default, deserialize_with = "field::labels", skip_serializing_if = "field::is_default")]
     match_labels: BTreeMap<Arc<str>, Arc<str>>,
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "Vec::is_empty")]
     match_expressions: Vec<Expression>,

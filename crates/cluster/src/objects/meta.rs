@@ -18,7 +18,7 @@ pub struct ObjectMeta {
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
     pub namespace: Arc<str>,
     /// Labels.
-    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
+    #[serde(default, deserialize_with = "field::labels", skip_serializing_if = "field::is_default")]
     pub labels: BTreeMap<Arc<str>, Arc<str>>,
     /// Annotations that routes read; all others are dropped.
     #[serde(default, deserialize_with = "field::route_annotations", skip_serializing_if = "field::is_default")]
@@ -56,6 +56,6 @@ pub struct OwnerReference {
     /// Name of the owner.
     pub name: Arc<str>,
     /// Whether it is the one that manages the object.
-    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
+    #[serde(default, deserialize_with = "field::is_set", skip_serializing_if = "field::is_default")]
     pub controller: bool,
 }

@@ -68,7 +68,7 @@ pub enum PolicyPeer {
 impl<'de> Deserialize<'de> for NetworkPolicy {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let mut draft = Draft::read(from)?;
-        let pod_selector = draft.field("podSelector").unwrap_or_default();
+        let pod_selector = draft.subject("podSelector", &["ingress", "egress", "policyTypes"]).unwrap_or_default();
         let ingress = draft.rules::<IngressText>("ingress");
         let egress = draft.rules::<EgressText>("egress");
         let types: Vec<PolicyType> = draft.field("policyTypes").unwrap_or_default();
@@ -169,13 +169,20 @@ struct BlockText {
 }
 
 impl TryFrom<PeerFields> for PeerText {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(fields: PeerFields) -> Result<Self, Self::Error> {
         match (fields.ip_block, fields.namespace_selector, fields.pod_selector) {
-            (Some(BlockText { cidr, except }), None, None) => Ok(Self(PolicyPeer::Block { cidr, except })),
-            (Some(_), _, _) => Err("ipBlock together with a selector"),
-            (None, None, None) => Err("a peer without podSelector, namespaceSelector or ipBlock"),
+            (Some(BlockText { cidr, except }), None, None) => {
+                // The API server refuses such a block. It would leave out nothing, or everything.
+                let is_outside = |net: &&IpNet| !cidr.contains(*net) || net.prefix_len() == cidr.prefix_len();
+                match except.iter().find(is_outside) {
+                    Some(net) => Err(format!("ipBlock.except: {net} is no part of {cidr}")),
+                    None => Ok(Self(PolicyPeer::Block { cidr, except })),
+                }
+            }
+            (Some(_), _, _) => Err("ipBlock together with a selector".to_owned()),
+            (None, None, None) => Err("a peer without podSelector, namespaceSelector or ipBlock".to_owned()),
             (None, namespaces, pods) => Ok(Self(PolicyPeer::Pods { namespaces, pods: pods.unwrap_or_default() })),
         }
     }

@@ -30,7 +30,7 @@ pub struct PodSpec {
     #[serde(default, deserialize_with = "field::name", skip_serializing_if = "field::is_default")]
     pub node_name: Option<Arc<str>>,
     /// Whether it uses the node's network instead of one of its own.
-    #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
+    #[serde(default, deserialize_with = "field::is_set", skip_serializing_if = "field::is_default")]
     pub host_network: bool,
     /// Containers.
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]

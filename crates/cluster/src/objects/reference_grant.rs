@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::field;
 use super::meta::ObjectMeta;
+use super::part::Part;
 
 /// A ReferenceGrant; it speaks for the objects of its namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -22,14 +23,15 @@ pub struct ReferenceGrant {
 pub struct ReferenceGrantSpec {
     /// Who may refer.
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
-    pub from: Vec<GrantFrom>,
+    pub from: Vec<Part<GrantFrom>>,
     /// To what.
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
-    pub to: Vec<GrantTo>,
+    pub to: Vec<Part<GrantTo>>,
 }
 
 /// Objects that may refer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct GrantFrom {
     /// Their group.
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
@@ -44,6 +46,7 @@ pub struct GrantFrom {
 
 /// Objects that may be referred to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct GrantTo {
     /// Their group; empty = core.
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]

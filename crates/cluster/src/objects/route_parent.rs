@@ -8,7 +8,7 @@ use super::field;
 
 /// A parent of a route, most often a Gateway or one of its listeners.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ParentRef {
     /// The group; none = Gateway API.
     #[serde(default, skip_serializing_if = "field::is_default")]

@@ -1,6 +1,6 @@
 //! All objects that are known, in order of kind, namespace and name. No index, no reference is followed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::key::ObjectKey;
@@ -15,6 +15,8 @@ use super::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Objects {
     objects: BTreeMap<ObjectKey, Object>,
+    /// Namespaces and names of Secrets.
+    secrets: BTreeSet<(Arc<str>, Arc<str>)>,
 }
 
 impl Objects {
@@ -37,6 +39,17 @@ impl Objects {
         for object in objects {
             self.insert(object);
         }
+    }
+
+    /// Notes that there is a Secret. What it holds is nobody's business here.
+    pub fn insert_secret(&mut self, namespace: Arc<str>, name: Arc<str>) {
+        self.secrets.insert((namespace, name));
+    }
+
+    /// Whether there is a Secret of this name; `None` = no Secret at all is told of, so nobody knows.
+    pub fn has_secret(&self, namespace: &Arc<str>, name: &Arc<str>) -> Option<bool> {
+        let is_known = !self.secrets.is_empty();
+        is_known.then(|| self.secrets.contains(&(Arc::clone(namespace), Arc::clone(name))))
     }
 
     /// The object with this key.

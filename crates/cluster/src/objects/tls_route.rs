@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::backend_ref::BackendRef;
 use super::field;
 use super::meta::ObjectMeta;
+use super::part::Part;
 use super::route_parent::ParentRef;
 
 /// A TLSRoute.
@@ -25,13 +26,13 @@ pub struct TlsRoute {
 pub struct TlsRouteSpec {
     /// What it attaches to.
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
-    pub parent_refs: Vec<ParentRef>,
+    pub parent_refs: Vec<Part<ParentRef>>,
     /// Names that clients ask for (SNI); none = those of the listener.
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
-    pub hostnames: Vec<Arc<str>>,
+    pub hostnames: Vec<Part<Arc<str>>>,
     /// Rules; the first one serves.
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
-    pub rules: Vec<TlsRule>,
+    pub rules: Vec<Part<TlsRule>>,
 }
 
 /// A rule.
@@ -40,5 +41,5 @@ pub struct TlsRouteSpec {
 pub struct TlsRule {
     /// Where connections go.
     #[serde(default, deserialize_with = "field::nullable", skip_serializing_if = "field::is_default")]
-    pub backend_refs: Vec<BackendRef>,
+    pub backend_refs: Vec<Part<BackendRef>>,
 }

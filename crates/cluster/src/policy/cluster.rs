@@ -12,7 +12,7 @@ use super::bits::Bits;
 use super::labels::LabelIndex;
 use super::ranges::{NamedPort, PortNames};
 use super::{HashMap, party::Who};
-use crate::objects::{LabelSelector, Objects, Pod};
+use crate::objects::{LabelHolder, LabelSelector, Objects, Pod, PodChoice};
 
 #[derive(Debug)]
 pub(super) struct Cluster {
@@ -128,13 +128,63 @@ impl Cluster {
     }
 
     fn pods_of(&self, namespaces: &Bits, pods: &LabelSelector) -> Bits {
-        let mut inside = Bits::none(self.pods.len());
-        for namespace in namespaces.iter() {
-            inside.insert_all(self.spans.get(namespace as usize).cloned().unwrap_or_default());
-        }
+        let mut inside = self.inside(namespaces);
         inside.keep(&self.selectable);
         if !pods.requirements.is_empty() {
             inside.keep(&self.pod_index.select(pods));
+        }
+        inside
+    }
+
+    /// The selectable pods that a choice may be of.
+    pub(super) fn pods_chosen(&self, choice: &PodChoice) -> Bits {
+        let mut may = self.bounds(choice).may;
+        may.keep(&self.selectable);
+        may
+    }
+
+    fn bounds(&self, choice: &PodChoice) -> Bounds {
+        let len = self.pods.len();
+        let of = |bits: Bits| Bounds { may: bits.clone(), must: bits };
+        match choice {
+            PodChoice::All => of(Bits::all(len)),
+            PodChoice::Open => Bounds { may: Bits::all(len), must: Bits::none(len) },
+            PodChoice::Label(LabelHolder::Pod, requirement) => of(self.pod_index.meets(requirement)),
+            PodChoice::Label(LabelHolder::Namespace, requirement) => {
+                of(self.inside(&self.namespace_index.meets(requirement)))
+            }
+            PodChoice::Text(LabelHolder::Pod, key, test) => of(self.pod_index.looks_like(key, test)),
+            PodChoice::Text(LabelHolder::Namespace, key, test) => {
+                of(self.inside(&self.namespace_index.looks_like(key, test)))
+            }
+            PodChoice::Not(inner) => {
+                let Bounds { mut may, mut must } = self.bounds(inner);
+                may.invert();
+                must.invert();
+                Bounds { may: must, must: may }
+            }
+            PodChoice::Every(choices) => {
+                choices.iter().map(|choice| self.bounds(choice)).fold(of(Bits::all(len)), |mut all, one| {
+                    all.may.keep(&one.may);
+                    all.must.keep(&one.must);
+                    all
+                })
+            }
+            PodChoice::Any(choices) => {
+                choices.iter().map(|choice| self.bounds(choice)).fold(of(Bits::none(len)), |mut any, one| {
+                    any.may.add(&one.may);
+                    any.must.add(&one.must);
+                    any
+                })
+            }
+        }
+    }
+
+    /// All pods of namespaces.
+    fn inside(&self, namespaces: &Bits) -> Bits {
+        let mut inside = Bits::none(self.pods.len());
+        for namespace in namespaces.iter() {
+            inside.insert_all(self.spans.get(namespace as usize).cloned().unwrap_or_default());
         }
         inside
     }
@@ -143,6 +193,12 @@ impl Cluster {
     pub(super) fn nodes_matching(&self, selector: &LabelSelector) -> Bits {
         self.node_index.select(selector)
     }
+}
+
+/// The pods that a choice may be of, and those that it surely is of.
+struct Bounds {
+    may: Bits,
+    must: Bits,
 }
 
 type Positions = HashMap<Arc<str>, u32>;

@@ -12,7 +12,7 @@ use super::ranges::{Addresses, Ports};
 use super::rule::{Peers, Relative, Rule, SomePeers};
 use super::{HashMap, PolicyOptions, PolicyRef};
 use crate::objects::{
-    Action, ForeignPolicy, LabelSelector, NamespaceChoice, NetworkPolicy, PolicyPeer, PolicyRule, TierPeer,
+    Action, ForeignPolicy, LabelSelector, NamespaceChoice, NetworkPolicy, PodChoice, PolicyPeer, PolicyRule, TierPeer,
     TierPolicySpec, TierRule,
 };
 
@@ -84,17 +84,10 @@ impl Compiler<'_> {
 
     /// Finds whom a policy of a foreign kind may select.
     pub(super) fn foreign_policy(&self, name: PolicyRef, policy: &ForeignPolicy) -> Compiled {
-        let everybody = LabelSelector::default();
-        let side = |subjects: &[crate::objects::ForeignSubject]| {
-            let mut pods = Bits::none(self.cluster.pods.len());
-            for subject in subjects {
-                let (namespaces, labels) = (subject.namespaces.as_ref(), subject.pods.as_ref());
-                let (namespaces, labels) = (namespaces.unwrap_or(&everybody), labels.unwrap_or(&everybody));
-                pods.add(&if name.namespace.is_empty() {
-                    self.cluster.pods_matching(namespaces, labels)
-                } else {
-                    self.cluster.pods_in(&name.namespace, labels)
-                });
+        let side = |choice: &Option<PodChoice>| {
+            let mut pods = self.cluster.pods_chosen(choice.as_ref()?);
+            if !name.namespace.is_empty() {
+                pods.keep(&self.cluster.pods_in(&name.namespace, &LabelSelector::default()));
             }
             (!pods.is_empty()).then(|| Side { subjects: pods, rules: Box::default() })
         };

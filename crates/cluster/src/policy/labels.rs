@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::HashMap;
 use super::bits::Bits;
-use crate::objects::{LabelSelector, Requirement};
+use crate::objects::{LabelSelector, Requirement, TextTest};
 
 /// Labels, and the positions of those who have them.
 #[derive(Debug, Default)]
@@ -54,7 +54,17 @@ impl LabelIndex {
         selected
     }
 
-    fn meets(&self, requirement: &Requirement) -> Bits {
+    /// Those whose value of a label looks like something.
+    pub(super) fn looks_like(&self, key: &str, test: &TextTest) -> Bits {
+        let mut bits = Bits::none(self.len);
+        let values = self.keys.get(key).into_iter().flat_map(|holders| &holders.values);
+        let positions = values.filter(|(value, _)| test.holds(value)).flat_map(|(_, positions)| positions);
+        positions.for_each(|position| bits.insert(*position));
+        bits
+    }
+
+    /// Those that meet one requirement.
+    pub(super) fn meets(&self, requirement: &Requirement) -> Bits {
         let (key, values, is_inverted) = match requirement {
             Requirement::In(key, values) => (key, Some(values), false),
             Requirement::NotIn(key, values) => (key, Some(values), true),

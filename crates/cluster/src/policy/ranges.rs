@@ -31,6 +31,10 @@ impl Addresses {
         Self { v4: family(true), v6: family(false) }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty()
+    }
+
     pub(super) fn contains(&self, ip: IpAddr) -> bool {
         let (ranges, ip) = match ip {
             IpAddr::V4(v4) => (&self.v4, u128::from(v4.to_bits())),

@@ -118,6 +118,10 @@ impl SomePeers {
         if is_node() || ((!is_pod || self.addresses_have_pods) && has_address()) {
             return if peer.who == Who::Unknown && !self.addresses_have_pods { Match::Maybe } else { Match::Yes };
         }
+        // A pod or node that has no address yet may get one of these.
+        if peer.ip.is_none() && (!is_pod || self.addresses_have_pods) && !self.addresses.is_empty() {
+            return Match::Maybe;
+        }
         if !self.domain_names.is_empty() && matches!(peer.who, Who::External | Who::Unknown | Who::Link) {
             match peer.dns_name {
                 Some(name) if self.domain_names.iter().any(|wanted| is_of_domain(name, wanted)) => return Match::Yes,

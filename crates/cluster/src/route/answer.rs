@@ -123,6 +123,12 @@ pub enum Reason {
     RefusedReference,
     /// The rule has a filter that cannot be done.
     InvalidFilter,
+    /// The backend is not written as one.
+    InvalidBackend,
+    /// No valid rule takes it; one that is left out because it is not valid might have.
+    InvalidRule,
+    /// The Gateway's listener for it cannot work: no certificate, or in conflict with another one.
+    InvalidListener,
 }
 
 impl Reason {
@@ -143,6 +149,9 @@ impl Reason {
             Self::UnknownBackendKind => "unknown-backend-kind",
             Self::RefusedReference => "refused-reference",
             Self::InvalidFilter => "invalid-filter",
+            Self::InvalidBackend => "invalid-backend",
+            Self::InvalidRule => "invalid-rule",
+            Self::InvalidListener => "invalid-listener",
         }
     }
 }
@@ -177,11 +186,19 @@ pub enum Flag {
     RefusedCertificate,
     /// Some of the rule's backends fail, so a share of the requests does.
     PartlyFailing,
+    /// A mirror of the rule cannot be used, so it gets no copies.
+    RefusedMirror,
+    /// A rule that is left out because it is not valid might have taken the request.
+    InvalidRule,
+    /// A listener of the Gateway is left out because it is not valid.
+    InvalidListener,
+    /// The client gets no answer at all: its connection is not taken. The status stands for that.
+    NoAnswer,
 }
 
 impl Flag {
     /// Every flag.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::ImplementationSpecific,
         Self::NormalPathDiffers,
         Self::HostFallThrough,
@@ -195,6 +212,10 @@ impl Flag {
         Self::RegularExpression,
         Self::RefusedCertificate,
         Self::PartlyFailing,
+        Self::RefusedMirror,
+        Self::InvalidRule,
+        Self::InvalidListener,
+        Self::NoAnswer,
     ];
 
     /// Its name, `implementation-specific`.
@@ -213,18 +234,22 @@ impl Flag {
             Self::RegularExpression => "regular-expression",
             Self::RefusedCertificate => "refused-certificate",
             Self::PartlyFailing => "partly-failing",
+            Self::RefusedMirror => "refused-mirror",
+            Self::InvalidRule => "invalid-rule",
+            Self::InvalidListener => "invalid-listener",
+            Self::NoAnswer => "no-answer",
         }
     }
 }
 
 /// A set of flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flags(u16);
+pub struct Flags(u32);
 
 impl Flags {
     /// Adds one where `condition` holds.
     pub(super) fn set_if(&mut self, flag: Flag, condition: bool) {
-        self.0 |= u16::from(condition) << flag as u16;
+        self.0 |= u32::from(condition) << flag as u32;
     }
 
     /// Adds all of another set.
@@ -234,7 +259,7 @@ impl Flags {
 
     /// Whether one is in it.
     pub const fn contains(self, flag: Flag) -> bool {
-        self.0 >> flag as u16 & 1 == 1
+        self.0 >> flag as u32 & 1 == 1
     }
 
     /// Those in it, in the order of [`Flag::ALL`].
@@ -246,8 +271,9 @@ impl Flags {
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
-    /// The status: 200 = a backend answers, whatever it says. `None` = the client gets no answer at all.
-    pub status: Option<u16>,
+    /// The status: 200 = a backend answers, whatever it says. Where the client gets no answer at all
+    /// ([`Flag::NoAnswer`]), 404 where nothing takes the request and 500 where a rule does.
+    pub status: u16,
     /// The rule that takes it.
     pub rule: Option<RuleHit<'a>>,
     /// Why no backend answers; `None` = one does, or a redirect.
@@ -262,24 +288,32 @@ pub struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     /// Nobody takes it.
-    pub(super) fn none(status: Option<u16>, reason: Reason) -> Self {
+    pub(super) fn none(status: u16, reason: Reason) -> Self {
         let flags = Flags::default();
         Self { status, rule: None, reason: Some(reason), flags, backends: &[], filters: None, listener_port: None }
+    }
+
+    /// Nobody takes the connection, so there is no answer at all.
+    pub(super) fn refused(status: u16, reason: Reason) -> Self {
+        let mut answer = Self::none(status, reason);
+        answer.flags.set_if(Flag::NoAnswer, true);
+        answer
     }
 
     /// A rule takes it; filters and backends say what then.
     pub(super) fn of(rule: RuleHit<'a>, backends: &'a [Backend], filters: Option<&'a Filters>, failure: u16) -> Self {
         let mut flags = Flags::default();
-        let (status, rule_hit) = (Some(200), Some(rule));
-        let mut answer = Self { status, rule: rule_hit, reason: None, flags, backends, filters, listener_port: None };
-        let is_prefix = rule.path_type == Some(PathType::Prefix);
+        let (status, rule) = (200, Some(rule));
+        let mut answer = Self { status, rule, reason: None, flags, backends, filters, listener_port: None };
+        let is_prefix = rule.is_some_and(|rule| rule.path_type == Some(PathType::Prefix));
         if let Some(filters) = filters {
             if !filters.are_usable(is_prefix) {
-                return Self { status: Some(500), reason: Some(Reason::InvalidFilter), ..answer };
+                return Self { status: 500, reason: Some(Reason::InvalidFilter), ..answer };
             }
             if let Some(status) = filters.redirect_status() {
-                return Self { status: Some(status), ..answer };
+                return Self { status, ..answer };
             }
+            flags.set_if(Flag::RefusedMirror, filters.refused_mirror);
         }
         let weighted = backends.iter().filter(|backend| backend.weight > 0);
         flags.set_if(Flag::PartlyFailing, weighted.clone().any(|backend| backend.refusal.is_some()));
@@ -287,15 +321,17 @@ impl<'a> Answer<'a> {
             let refusal = weighted.clone().find_map(|backend| backend.refusal);
             let none = if backends.is_empty() { Reason::NoBackend } else { Reason::ZeroWeight };
             answer.reason = Some(refusal.unwrap_or(none));
-            answer.status = Some(failure);
+            answer.status = failure;
             return answer;
         };
         answer.flags = flags;
         let Some(filters) = &backend.filters else { return answer };
         if !filters.are_usable(is_prefix) {
-            (answer.status, answer.reason) = (Some(500), Some(Reason::InvalidFilter));
+            (answer.status, answer.reason) = (500, Some(Reason::InvalidFilter));
         } else if let Some(status) = filters.redirect_status() {
-            answer.status = Some(status);
+            answer.status = status;
+        } else {
+            answer.flags.set_if(Flag::RefusedMirror, filters.refused_mirror);
         }
         answer
     }
@@ -307,7 +343,7 @@ impl<'a> Answer<'a> {
 
     /// The backend that answers; where several do, the one with the largest share, the first of those.
     pub fn backend(&self) -> Option<&'a Backend> {
-        let answered = self.status == Some(200);
+        let answered = self.status == 200;
         self.chosen().filter(|_| answered)
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::backend::BackendPort;
-use crate::objects::{Fraction, HeaderModifier, PathModifier, Redirect, Rewrite, RouteFilter};
+use crate::objects::{Fraction, HeaderModifier, Part, PathModifier, Redirect, Rewrite, RouteFilter};
 
 /// Filters of one rule or one backend, in their order for each kind.
 #[derive(Debug, Default)]
@@ -14,6 +14,8 @@ pub(super) struct Filters {
     pub(super) redirect: Option<Redirect>,
     pub(super) rewrite: Option<Rewrite>,
     pub(super) mirrors: Vec<Mirrored>,
+    /// A mirror cannot be used.
+    pub(super) refused_mirror: bool,
     /// One of them cannot be done, so every request fails (Gateway API, `HTTPRouteFilter`).
     broken: bool,
 }
@@ -35,12 +37,20 @@ impl Filters {
     /// Checks filters. `mirror` resolves a receiver, `None` where it cannot be used: then nothing is mirrored and
     /// requests are served all the same. `problem` is told what is wrong with the filter of an index.
     pub(super) fn compile(
-        filters: &[RouteFilter],
+        filters: &[Part<RouteFilter>],
         mut mirror: impl FnMut(usize, &crate::objects::Mirror) -> Option<Mirrored>,
         mut problem: impl FnMut(usize, String),
     ) -> Self {
         let mut made = Self::default();
         for (index, filter) in filters.iter().enumerate() {
+            let filter = match filter {
+                Part::Read(filter) => filter,
+                Part::Wrong(fault) => {
+                    made.broken = true;
+                    problem(index, fault.to_string());
+                    continue;
+                }
+            };
             let refused = match &*filter.filter_type {
                 "RequestHeaderModifier" => keep(&mut made.request_headers, filter.request_header_modifier.as_ref()),
                 "ResponseHeaderModifier" => keep(&mut made.response_headers, filter.response_header_modifier.as_ref()),
@@ -48,7 +58,9 @@ impl Filters {
                 "URLRewrite" => made.take_rewrite(filter.url_rewrite.as_ref()),
                 "RequestMirror" => match &filter.request_mirror {
                     Some(written) => {
-                        made.mirrors.extend(mirror(index, written));
+                        let mirrored = mirror(index, written);
+                        made.refused_mirror |= mirrored.is_none();
+                        made.mirrors.extend(mirrored);
                         Ok(())
                     }
                     None => Err("the filter's field is missing"),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::objects::ObjectKey;
+use crate::objects::{Fault, ObjectKey};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,8 +50,12 @@ pub enum Check {
     InvalidListener,
     /// A host that is served in the clear only.
     NoCertificate,
+    /// A certificate's Secret that is not among the objects.
+    MissingSecret,
     /// A rule that answers every request with an error.
     NoBackend,
+    /// A part that does not hold what it should, so it is left out.
+    Unreadable,
     /// More than is compiled.
     TooMany,
 }
@@ -72,7 +76,9 @@ impl Check {
             Self::Duplicate => "duplicate",
             Self::InvalidListener => "invalid-listener",
             Self::NoCertificate => "no-certificate",
+            Self::MissingSecret => "missing-secret",
             Self::NoBackend => "no-backend",
+            Self::Unreadable => "unreadable",
             Self::TooMany => "too-many",
         }
     }
@@ -88,10 +94,14 @@ impl Check {
             | Self::RefusedReference
             | Self::NotAttached
             | Self::InvalidListener
+            | Self::Unreadable
             | Self::TooMany => Severity::Error,
-            Self::UnknownClass | Self::NeverMatches | Self::Duplicate | Self::NoCertificate | Self::NoBackend => {
-                Severity::Warning
-            }
+            Self::UnknownClass
+            | Self::NeverMatches
+            | Self::Duplicate
+            | Self::NoCertificate
+            | Self::MissingSecret
+            | Self::NoBackend => Severity::Warning,
         }
     }
 }
@@ -137,6 +147,11 @@ impl Findings {
         if self.list.len() < MAX_FINDINGS {
             self.list.push(Finding { object: object.clone(), field: field.into(), check, message: message.into() });
         }
+    }
+
+    /// Notes that a part is left out because it cannot be read.
+    pub(super) fn unreadable(&mut self, object: &ObjectKey, fault: Fault) {
+        self.add(object, fault.field, Check::Unreadable, fault.reason);
     }
 
     /// By object and field.

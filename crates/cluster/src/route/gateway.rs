@@ -16,7 +16,7 @@ mod watched;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::answer::{Answer, Flag, Reason, RouteRef, RuleHit, Via};
+use super::answer::{Answer, Flag, Flags, Reason, RouteRef, RuleHit, Via};
 use super::backend::Backend;
 use super::filters::Filters;
 use super::host;
@@ -44,6 +44,8 @@ struct Gateway {
     /// Whether its class exists, as far as classes are known.
     is_served: bool,
     listeners: Vec<Listener>,
+    /// Whether a listener is left out because it cannot be read.
+    has_invalid: bool,
     ports: BTreeMap<u16, Port>,
 }
 
@@ -64,6 +66,8 @@ struct HostTable {
     patterns: Vec<usize>,
     /// Rules of TLSRoutes, the oldest first.
     tls: Vec<usize>,
+    /// What is to be said about every answer for the host name.
+    flags: Flags,
 }
 
 #[derive(Debug)]
@@ -95,32 +99,50 @@ impl Gateways {
         self.by_name.iter().flat_map(|(namespace, names)| names.keys().map(move |name| (&**namespace, &**name)))
     }
 
+    /// The port of a listener.
+    pub(super) fn listener_port(&self, namespace: &str, name: &str, listener: &str) -> Option<u16> {
+        let listeners = &self.by_name.get(namespace)?.get(name)?.listeners;
+        listeners.iter().find(|known| *known.name == *listener).map(|known| known.port)
+    }
+
     /// The rule that takes a request at a Gateway.
     pub(super) fn answer(&self, namespace: &str, name: &str, request: &RouteRequest<'_>) -> Answer<'_> {
         let Some(gateway) = self.by_name.get(namespace).and_then(|names| names.get(name)) else {
-            return Answer::none(None, Reason::NoGateway);
+            return Answer::none(404, Reason::NoGateway);
         };
         if !gateway.is_served {
-            return Answer::none(None, Reason::UnknownClass);
+            return Answer::none(404, Reason::UnknownClass);
         }
+        let mut answer = self.entered(gateway, request);
+        answer.flags.set_if(Flag::InvalidListener, gateway.has_invalid);
+        answer
+    }
+
+    fn entered<'a>(&'a self, gateway: &'a Gateway, request: &RouteRequest<'_>) -> Answer<'a> {
         let parts = request.parts();
         let named = parts.host.map(host::of_request);
         let sni = request.sni.map(host::of_request);
         if named == Some(None) || sni == Some(None) {
-            return Answer::none(Some(400), Reason::InvalidHost);
+            return Answer::none(400, Reason::InvalidHost);
         }
         let (named, sni) = (named.flatten(), sni.flatten());
         let host = named.as_deref().or(sni.as_deref());
         let chosen = gateway.port(request).map(|port| match request.scheme {
-            Scheme::Http => listener(&port.plain, host).ok_or((Some(404), Reason::NoListener)),
+            Scheme::Http => listener(&port.plain, host).ok_or(Unheard::NoListener),
             Scheme::Https | Scheme::Tls => gateway.by_sni(port, sni.as_deref().or(host), host),
         });
         let listener = match chosen {
             Some(Ok(index)) => gateway.listeners.get(index),
-            Some(Err((status, reason))) => return Answer::none(status, reason),
-            None => None,
+            Some(Err(Unheard::NoListener)) => return Answer::none(404, Reason::NoListener),
+            Some(Err(Unheard::Misdirected)) => return Answer::none(421, Reason::Misdirected),
+            Some(Err(Unheard::NoAnswer)) | None => None,
         };
-        let Some(listener) = listener else { return Answer::none(None, Reason::NoListener) };
+        let Some(listener) = listener else { return Answer::refused(404, Reason::NoListener) };
+        if listener.is_broken {
+            let mut answer = Answer::refused(404, Reason::InvalidListener);
+            answer.flags.add(listener.flags);
+            return answer;
+        }
         let mut answer = match listener.speaks {
             Speaks::Passthrough => self.connection(listener, sni.as_deref().or(host), Via::Passthrough),
             Speaks::Terminated => self.connection(listener, sni.as_deref().or(host), Via::Rule),
@@ -138,8 +160,11 @@ impl Gateways {
         request: &RouteRequest<'_>,
         parts: &Parts<'_>,
     ) -> Answer<'a> {
-        let mut tables = listener.routes.matching(host).peekable();
-        let reason = if tables.peek().is_some() { Reason::NoRule } else { Reason::NoHost };
+        let (mut reason, mut flags) = (Reason::NoHost, Flags::default());
+        let tables = listener.routes.matching(host).inspect(|table| {
+            flags.add(table.flags);
+            reason = if flags.contains(Flag::InvalidRule) { Reason::InvalidRule } else { Reason::NoRule };
+        });
         let found = tables
             .enumerate()
             .find_map(|(level, table)| self.find(table, request, parts).map(|index| (level, table, index)));
@@ -152,8 +177,9 @@ impl Gateways {
         let differs = differs().unwrap_or(false);
         let mut answer = match found.and_then(|(_, table, index)| self.of_match(listener, table, index)) {
             Some(answer) => answer,
-            None => Answer::none(Some(404), reason),
+            None => Answer::none(404, reason),
         };
+        answer.flags.add(flags);
         answer.flags.set_if(Flag::HostFallThrough, found.is_some_and(|(level, _, _)| level > 0));
         answer.flags.set_if(Flag::NormalPathDiffers, differs);
         answer
@@ -200,7 +226,7 @@ impl Gateways {
     fn connection<'a>(&'a self, listener: &'a Listener, sni: Option<&str>, via: Via) -> Answer<'a> {
         let mut tables = listener.routes.matching(sni);
         let found = tables.find_map(|table| Some((table, self.rules.get(*table.tls.first()?)?)));
-        let Some((table, rule)) = found else { return Answer::none(None, Reason::NoHost) };
+        let Some((table, rule)) = found else { return Answer::refused(404, Reason::NoHost) };
         let hit = RuleHit {
             route: &rule.route,
             via,
@@ -211,9 +237,8 @@ impl Gateways {
             path_type: None,
         };
         let mut answer = Answer::of(hit, &rule.backends, None, FAILED);
-        if answer.reason.is_some() {
-            answer.status = None;
-        }
+        answer.flags.set_if(Flag::NoAnswer, answer.reason.is_some());
+        answer.flags.add(table.flags);
         answer
     }
 }
@@ -237,16 +262,26 @@ impl Gateway {
     }
 
     /// The listener that the ClientHello chose; then the host must be one of its own (Gateway API, `Listener`).
-    fn by_sni(&self, port: &Port, sni: Option<&str>, host: Option<&str>) -> Result<usize, (Option<u16>, Reason)> {
-        let index = listener(&port.secure, sni).ok_or((None, Reason::NoListener))?;
+    fn by_sni(&self, port: &Port, sni: Option<&str>, host: Option<&str>) -> Result<usize, Unheard> {
+        let index = listener(&port.secure, sni).ok_or(Unheard::NoAnswer)?;
         let is_https = self.listeners.get(index).is_some_and(|listener| listener.speaks == Speaks::Https);
         match listener(&port.https, host) {
             _ if !is_https => Ok(index),
             Some(other) if other == index => Ok(index),
-            Some(_) => Err((Some(421), Reason::Misdirected)),
-            None => Err((Some(404), Reason::NoListener)),
+            Some(_) => Err(Unheard::Misdirected),
+            None => Err(Unheard::NoListener),
         }
     }
+}
+
+/// Why no listener takes a request.
+enum Unheard {
+    /// TLS cannot be opened.
+    NoAnswer,
+    /// None has the host.
+    NoListener,
+    /// Another one than the ClientHello chose has it.
+    Misdirected,
 }
 
 fn listener(hosts: &Hosts<Option<usize>>, host: Option<&str>) -> Option<usize> {

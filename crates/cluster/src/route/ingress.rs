@@ -34,7 +34,7 @@ impl Ingresses {
         let parts = request.parts();
         let name = parts.host.map(host::of_request);
         if name == Some(None) {
-            return Answer::none(Some(400), Reason::InvalidHost);
+            return Answer::none(400, Reason::InvalidHost);
         }
         let name = name.flatten();
         let mut answer = self.served.answer(name.as_deref(), &parts, request.scheme);
@@ -51,6 +51,8 @@ struct Table {
     hosts: Hosts<HostRules>,
     /// Default backends of Ingresses without rules, the oldest first, then of all others.
     defaults: Vec<Fallback>,
+    /// Whether there is a rule whose host is none, or is not known.
+    has_invalid: bool,
     flags: Flags,
 }
 
@@ -108,13 +110,18 @@ impl Table {
         if answer.rule.is_some() {
             answer.flags.add(self.flags);
         }
+        answer.flags.set_if(Flag::InvalidRule, self.has_invalid && found.is_none());
         answer
     }
 
     fn default<'a>(&'a self, rules: Option<&'a HostRules>) -> Answer<'a> {
         let own = rules.and_then(|rules| rules.defaults.first());
-        let reason = if rules.is_some() { Reason::NoRule } else { Reason::NoHost };
-        let Some(default) = own.or_else(|| self.defaults.first()) else { return Answer::none(Some(404), reason) };
+        let reason = match rules {
+            Some(rules) if rules.flags.contains(Flag::InvalidRule) => Reason::InvalidRule,
+            Some(_) => Reason::NoRule,
+            None => Reason::NoHost,
+        };
+        let Some(default) = own.or_else(|| self.defaults.first()) else { return Answer::none(404, reason) };
         let mut answer = Answer::of(default.hit(), std::slice::from_ref(&*default.backend), None, UNAVAILABLE);
         answer.flags.add(default.flags);
         answer.flags.set_if(Flag::DefaultBackendScope, own.is_none() && default.has_rules);

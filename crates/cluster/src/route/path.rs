@@ -1,7 +1,7 @@
 //! Paths of rules, by their elements: what a request's path reaches is found in one walk over it.
 //!
 //! Prefixes match whole elements (`/foo` takes `/foo/x`, not `/foox`), exact paths every byte. A final `/` of a prefix
-//! is passed over, but where two prefixes differ by nothing else the one that stands literally in the request is first.
+//! says nothing: `/foo` and `/foo/` are one prefix.
 
 pub(super) mod normal;
 
@@ -41,13 +41,11 @@ struct Node<T> {
     exact: Vec<T>,
     /// These elements and whatever follows.
     prefix: Vec<T>,
-    /// The same, of rules that end in `/`.
-    prefix_slash: Vec<T>,
 }
 
 impl<T> Node<T> {
     fn new(parent: Option<u32>) -> Self {
-        Self { parent, exact: Vec::new(), prefix: Vec::new(), prefix_slash: Vec::new() }
+        Self { parent, exact: Vec::new(), prefix: Vec::new() }
     }
 }
 
@@ -67,18 +65,17 @@ impl<T> PathIndex<T> {
     /// What lies behind a prefix.
     pub(super) fn prefix_mut(&mut self, path: &str) -> &mut Vec<T> {
         let bare = path.strip_suffix('/').unwrap_or(path);
-        let node = self.node_mut(bare.strip_prefix('/'));
-        if bare.len() < path.len() && !bare.is_empty() { &mut node.prefix_slash } else { &mut node.prefix }
+        &mut self.node_mut(bare.strip_prefix('/')).prefix
     }
 
     /// Every list of what lies behind one path.
     pub(super) fn lists_mut(&mut self) -> impl Iterator<Item = &mut Vec<T>> {
-        self.nodes.iter_mut().flat_map(|node| [&mut node.exact, &mut node.prefix, &mut node.prefix_slash])
+        self.nodes.iter_mut().flat_map(|node| [&mut node.exact, &mut node.prefix])
     }
 
     /// Every list, to look at.
     pub(super) fn lists(&self) -> impl Iterator<Item = &[T]> {
-        self.nodes.iter().flat_map(|node| [&*node.exact, &*node.prefix, &*node.prefix_slash])
+        self.nodes.iter().flat_map(|node| [&*node.exact, &*node.prefix])
     }
 
     /// Walks down a request's path, as far as rules reach.
@@ -131,13 +128,8 @@ impl<'a, T> Walk<'a, T> {
 
     /// What lies behind its prefixes, the longest first.
     pub(super) fn prefixes(&self) -> impl Iterator<Item = &'a T> + use<'a, T> {
-        let (index, mut is_whole) = (self.index, self.is_whole);
-        successors(index.node(self.at), |node| index.node(node.parent?)).flat_map(move |node| {
-            // Where the request goes on, it goes on with a `/`.
-            let ends_here = std::mem::replace(&mut is_whole, false);
-            let lists = if ends_here { [&node.prefix, &node.prefix_slash] } else { [&node.prefix_slash, &node.prefix] };
-            lists.into_iter().flatten()
-        })
+        let index = self.index;
+        successors(index.node(self.at), |node| index.node(node.parent?)).flat_map(|node| &node.prefix)
     }
 }
 
@@ -180,8 +172,8 @@ mod tests {
     #[test]
     fn longer_prefixes_come_first() {
         assert_eq!(prefixes(&["/", "/a", "/a/b"], "/a/b/c"), ["/a/b", "/a", "/"]);
-        assert_eq!(prefixes(&["/a", "/a/"], "/a"), ["/a", "/a/"]);
-        assert_eq!(prefixes(&["/a", "/a/"], "/a/"), ["/a/", "/a"]);
+        assert_eq!(prefixes(&["/a", "/a/"], "/a/"), ["/a", "/a/"], "one prefix: the first is first");
+        assert_eq!(prefixes(&["/a/", "/a"], "/a"), ["/a/", "/a"]);
     }
 
     #[test]

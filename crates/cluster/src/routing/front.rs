@@ -44,6 +44,8 @@ fn answers<'a>(rules: &'a Rules, gateway: &'a GatewayPod, watched: &Watched<'_>)
         return tables.into_iter().filter(has_rule).flatten().collect();
     }
     // One that knows the host says more than one that does not.
-    let knows_host = |table: &Vec<Answer<'a>>| table.iter().any(|answer| answer.reason == Some(Reason::NoRule));
+    let knows_host = |table: &Vec<Answer<'a>>| {
+        table.iter().any(|answer| matches!(answer.reason, Some(Reason::NoRule | Reason::InvalidRule)))
+    };
     tables.into_iter().max_by_key(knows_host).unwrap_or_default()
 }

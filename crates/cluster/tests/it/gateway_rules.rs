@@ -42,7 +42,7 @@ fn a_route_attaches_to_the_listener_of_name_and_port() {
         let routes = routes(&(service("a") + &gateway(&listeners) + &route("HTTPRoute", "r", 1, &spec)));
         let ports = [80, 8080].map(|port| {
             let request = RouteRequest { port: Some(port), ..RouteRequest::default() };
-            routes.gateway("infra", "edge", &request).status == Some(200)
+            routes.gateway("infra", "edge", &request).status == 200
         });
         (ports, findings(&routes, "r"))
     };
@@ -76,7 +76,7 @@ fn a_listener_takes_routes_of_the_namespaces_it_allows() {
     assert_eq!(expression("operator: NotIn, values: [red]"), no);
     assert_eq!(expression("operator: In, values: [red]"), yes);
     assert_eq!((expression("operator: Exists").as_str(), expression("operator: DoesNotExist").as_str()), (yes, no));
-    assert_eq!(expression("operator: Near"), "none no-gateway", "a selector that cannot be read leaves its object out");
+    assert_eq!(expression("operator: Near"), "404 no-listener", "a selector that cannot be read costs its listener");
     assert_eq!(taken("from: Selector"), no);
 }
 
@@ -145,13 +145,13 @@ fn the_client_hello_chooses_the_listener_and_the_host_must_be_its_own() {
             RouteRequest { scheme: Scheme::Https, sni: Some(sni), host: Some(host), ..RouteRequest::default() };
         routes.gateway("infra", "edge", &request).status
     };
-    assert_eq!(status("example.org", "example.org"), Some(200));
-    assert_eq!(status("example.org", "unknown.org"), Some(200), "the same listener");
-    assert_eq!(status("example.org", "second.org"), Some(421));
-    assert_eq!(status("second.org", "example.org"), Some(421));
-    assert_eq!(status("third.wild.org", "fifth.wild.org"), Some(200));
-    assert_eq!(status("third.wild.org", "fourth.wild.org"), Some(421));
-    assert_eq!(status("fourth.wild.org", "third.wild.org"), Some(421));
+    assert_eq!(status("example.org", "example.org"), 200);
+    assert_eq!(status("example.org", "unknown.org"), 200, "the same listener");
+    assert_eq!(status("example.org", "second.org"), 421);
+    assert_eq!(status("second.org", "example.org"), 421);
+    assert_eq!(status("third.wild.org", "fifth.wild.org"), 200);
+    assert_eq!(status("third.wild.org", "fourth.wild.org"), 421);
+    assert_eq!(status("fourth.wild.org", "third.wild.org"), 421);
 }
 
 #[test]
@@ -166,9 +166,9 @@ fn a_name_that_no_listener_has_gets_no_answer() {
     };
     assert_eq!(ask(Some("a.com"), "a.com"), "200 r 0.0 a");
     assert_eq!(ask(None, "a.com"), "200 r 0.0 a");
-    assert_eq!(ask(Some("b.com"), "b.com"), "none no-listener");
+    assert_eq!(ask(Some("b.com"), "b.com"), "404 no-listener");
     assert_eq!(ask(Some("a.com"), "b.com"), "404 no-listener", "no listener has that host");
-    assert_eq!(at_edge(&routes, "a.com/"), "none no-listener", "nothing listens in the clear");
+    assert_eq!(at_edge(&routes, "a.com/"), "404 no-listener", "nothing listens in the clear");
 }
 
 #[test]
@@ -179,9 +179,9 @@ fn an_unknown_gateway_or_class_serves_nothing() {
             "---\napiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {{name: {name}}}\nspec: {{controllerName: x/y}}\n"
         )
     };
-    assert_eq!(at_edge(&routes(&(yaml.clone() + &class("other"))), "/"), "none unknown-class");
+    assert_eq!(at_edge(&routes(&(yaml.clone() + &class("other"))), "/"), "404 unknown-class");
     assert_eq!(at_edge(&routes(&(yaml.clone() + &class("any"))), "/"), "200 r 0.0 a");
-    assert_eq!(said(&routes(&yaml).gateway("infra", "other", &RouteRequest::default())), "none no-gateway");
+    assert_eq!(said(&routes(&yaml).gateway("infra", "other", &RouteRequest::default())), "404 no-gateway");
 }
 
 #[test]
@@ -283,14 +283,14 @@ fn regular_expressions_take_whole_values() {
         .join(", "),
     );
     assert_eq!(at_edge(&routes, "/v12"), "200 r 0.0 a");
-    assert_eq!(at_edge(&routes, "/v12/x"), "404 no-rule");
+    assert_eq!(at_edge(&routes, "/v12/x"), "404 invalid-rule");
     assert_eq!(at_edge(&routes, "/v9"), "200 r 4.0 b", "exact paths come first");
     assert_eq!(at_edge_with(&routes, "/x", &[("H", "abc")]), "200 r 1.0 a");
     assert_eq!(at_edge(&routes, "/x?q=y"), "200 r 2.0 b");
-    assert_eq!(at_edge(&routes, "/x?q=xy"), "404 no-rule");
+    assert_eq!(at_edge(&routes, "/x?q=xy"), "404 invalid-rule");
     assert_eq!(findings(&routes, "r"), ["spec.rules[3].matches[0].path invalid-pattern"]);
     let answer = routes.gateway("infra", "edge", &request("/v1", &[]));
-    assert_eq!(flags(&answer), ["regular-expression"]);
+    assert_eq!(flags(&answer), ["regular-expression", "invalid-rule"]);
 }
 
 #[test]
@@ -420,7 +420,7 @@ fn tls_connections_are_routed_by_name() {
     };
     assert_eq!(ask("x.a.com"), "200 t 0 a");
     assert_eq!(ask("y.z.a.com"), "200 w 0 b");
-    assert_eq!(ask("a.com"), "none no-listener");
+    assert_eq!(ask("a.com"), "404 no-listener");
     assert_eq!(findings(&routes, "h"), ["spec.parentRefs[0] not-attached"]);
 }
 
@@ -431,15 +431,68 @@ fn a_certificate_of_another_namespace_needs_a_grant() {
     let routes = routes(&yaml);
     let request = RouteRequest { scheme: Scheme::Https, ..RouteRequest::default() };
     let answer = routes.gateway("infra", "edge", &request);
-    assert_eq!(flags(&answer), ["refused-certificate"]);
-    assert_eq!(findings(&routes, "edge"), ["spec.listeners[0].tls refused-reference"]);
+    assert_eq!(said(&answer), "404 invalid-listener");
+    assert_eq!(flags(&answer), ["refused-certificate", "no-answer"]);
+    assert_eq!(findings(&routes, "edge"), ["spec.listeners[0].tls.certificateRefs[0] refused-reference"]);
 }
 
 #[test]
-fn a_listener_that_another_one_hides_is_found() {
-    let listeners = listener("one", 80, "HTTP", "a.com") + ", " + &listener("two", 80, "HTTP", "A.com");
-    let yaml = service("a") + &gateway(&listeners) + &http_route("r", 1, &format!("rules: [{{{TO_A}}}]"));
-    let routes = routes(&yaml);
-    assert_eq!(at_edge(&routes, "a.com/"), "200 r 0.0 a");
-    assert_eq!(findings(&routes, "edge"), ["spec.listeners[1] invalid-listener"]);
+fn a_listener_that_ends_tls_needs_a_certificate_that_is_there() {
+    let at = |listener: &str, secrets: &str| {
+        let yaml = service("a") + secrets + &gateway(listener) + &http_route("r", 1, &format!("rules: [{{{TO_A}}}]"));
+        let routes = routes(&yaml);
+        let request = RouteRequest { scheme: Scheme::Https, ..RouteRequest::default() };
+        (said(&routes.gateway("infra", "edge", &request)), findings(&routes, "edge"))
+    };
+    let secret =
+        |name: &str| format!("---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: infra}}\n");
+    let https = listener("https", 443, "HTTPS", "");
+    let found = |field: &str| vec![format!("spec.listeners[0].{field}")];
+    let (served, refused) = ("200 r 0.0 a".to_owned(), "404 invalid-listener".to_owned());
+    assert_eq!(at(&https, &secret("c")), (served.clone(), vec![]));
+    assert_eq!(at(&https, ""), (served, found("tls.certificateRefs[0] missing-secret")), "no Secret is told of");
+    assert_eq!(at(&https, &secret("other")), (refused.clone(), found("tls.certificateRefs[0] invalid-listener")));
+    let bare = https.replace("tls: {certificateRefs: [{name: c}]}, ", "");
+    assert_eq!(at(&bare, ""), (refused, found("tls invalid-listener")));
+}
+
+#[test]
+fn listeners_that_cannot_be_told_apart_serve_nothing() {
+    let at = |listeners: &[String]| {
+        let yaml =
+            service("a") + &gateway(&listeners.join(", ")) + &http_route("r", 1, &format!("rules: [{{{TO_A}}}]"));
+        let routes = routes(&yaml);
+        (at_edge(&routes, "a.com/"), at_edge(&routes, "b.com/"), findings(&routes, "edge"))
+    };
+    let [one, two] = ["spec.listeners[0] invalid-listener", "spec.listeners[1] invalid-listener"].map(str::to_owned);
+    let (served, refused) = ("200 r 0.0 a".to_owned(), "404 invalid-listener".to_owned());
+    let same = [
+        listener("one", 80, "HTTP", "a.com"),
+        listener("two", 80, "HTTP", "A.com"),
+        listener("b", 80, "HTTP", "b.com"),
+    ];
+    assert_eq!(at(&same), (refused.clone(), served.clone(), vec![one.clone(), two.clone()]));
+    let mixed = [listener("one", 80, "HTTP", ""), listener("two", 80, "HTTPS", "")];
+    let (a, _, found) = at(&mixed);
+    assert_eq!((a, found.contains(&one), found.contains(&two)), (refused, true, true));
+    let named = [listener("one", 80, "HTTP", "a.com"), listener("one", 80, "HTTP", "b.com")];
+    assert_eq!(at(&named), (served, "404 invalid-listener".to_owned(), vec![two]));
+}
+
+#[test]
+fn of_routes_of_both_kinds_with_one_host_the_older_one_is_accepted() {
+    let at = |http: u8, grpc: u8, host: &str| {
+        let grpc = route(
+            "GRPCRoute",
+            "g",
+            grpc,
+            &format!("parentRefs: [{{name: edge, namespace: infra}}], hostnames: [{host}], rules: [{{{TO_B}}}]"),
+        );
+        let routes = edge(&(http_route("h", http, &format!("hostnames: ['*.a.com'], rules: [{{{TO_A}}}]")) + &grpc));
+        let found = [findings(&routes, "h").len(), findings(&routes, "g").len()];
+        (at_edge(&routes, "x.a.com/"), found)
+    };
+    assert_eq!(at(1, 2, "x.a.com"), ("200 h 0.0 a".to_owned(), [0, 1]));
+    assert_eq!(at(2, 1, "x.a.com"), ("200 g 0.0 b".to_owned(), [1, 0]));
+    assert_eq!(at(1, 2, "a.com"), ("200 h 0.0 a".to_owned(), [0, 0]), "no host in common");
 }

@@ -186,8 +186,8 @@ fn a_request_in_the_clear_to_a_host_with_certificate_is_flagged() {
     let spec = format!("tls: [{{hosts: ['*.a.com'], secretName: s}}], rules: [{}]", rule("x.a.com", &["Prefix / a"]));
     let routes = routes(&(service("a") + &ingress("i", 1, &spec)));
     let answer = routes.ingress(&request("x.a.com/", &[]));
-    assert_eq!((answer.status, flags(&answer)), (Some(200), vec!["https-redirect", "no-class"]));
-    assert!(findings(&routes, "i").is_empty());
+    assert_eq!((answer.status, flags(&answer)), (200, vec!["https-redirect", "no-class"]));
+    assert_eq!(findings(&routes, "i"), ["spec.tls[0].secretName missing-secret"]);
 }
 
 #[test]
@@ -247,16 +247,42 @@ fn what_is_invalid_is_left_out_and_found() {
     ];
     let routes = one(&rules);
     assert_eq!(at_ingress(&routes, "a.com/ok"), "200 i 2.2 a");
-    assert_eq!(at_ingress(&routes, "a.com/"), "404 no-rule");
+    assert_eq!(at_ingress(&routes, "a.com/"), "404 invalid-rule");
     assert_eq!(at_ingress(&routes, "10.0.0.1/"), "404 no-host");
+    assert_eq!(flags(&routes.ingress(&request("10.0.0.1/", &[]))), ["invalid-rule"]);
     assert_eq!(
         findings(&routes, "i"),
         [
             "spec.rules[0].host invalid-host",
             "spec.rules[1].host invalid-host",
-            "spec.rules[2].host no-certificate",
             "spec.rules[2].http.paths[0].path invalid-path",
             "spec.rules[2].http.paths[1].pathType invalid-path",
         ]
     );
+}
+
+#[test]
+fn a_prefix_with_a_final_slash_is_the_one_without() {
+    let routes =
+        one(&[rule("a.com", &["Prefix /x/ a", "Prefix /x b"]), rule("b.com", &["Prefix /x b", "Prefix /x/ a"])]);
+    for path in ["/x", "/x/", "/x/y"] {
+        assert_eq!(at_ingress(&routes, &format!("a.com{path}")), "200 i 0.0 a", "{path}");
+        assert_eq!(at_ingress(&routes, &format!("b.com{path}")), "200 i 1.0 b", "{path}");
+    }
+    let found = findings(&routes, "i");
+    assert_eq!(found, ["spec.rules[0].http.paths[1] duplicate", "spec.rules[1].http.paths[1] duplicate"]);
+}
+
+#[test]
+fn a_host_beside_those_with_a_certificate_is_found_and_a_host_in_the_clear_is_not() {
+    let secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: c, namespace: shop}\n";
+    let found = |tls: &str, more: &str| {
+        let rules = [rule("a.com", &["Prefix / a"]), rule("b.com", &["Prefix / a"])].join(", ");
+        let yaml = service("a") + more + &ingress("i", 1, &format!("{tls}rules: [{rules}]"));
+        findings(&routes(&yaml), "i")
+    };
+    assert_eq!(found("", ""), Vec::<String>::new());
+    let tls = "tls: [{hosts: [a.com], secretName: c}], ";
+    assert_eq!(found(tls, secret), ["spec.rules[1].host no-certificate"]);
+    assert_eq!(found(&tls.replace("[a.com]", "[a.com, b.com]"), ""), ["spec.tls[0].secretName missing-secret"]);
 }

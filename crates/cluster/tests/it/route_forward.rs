@@ -22,13 +22,7 @@ fn location(redirect: &str, asked: &RouteRequest<'_>) -> String {
     assert!(answer.backend().is_none() && answer.forwarded(asked).is_none());
     let port = to.port.map(|port| format!(":{port}")).unwrap_or_default();
     let query = to.query.map(|query| format!("?{query}")).unwrap_or_default();
-    format!(
-        "{} {}://{}{port}{}{query}",
-        answer.status.unwrap_or_default(),
-        to.scheme,
-        to.host.unwrap_or_default(),
-        to.path
-    )
+    format!("{} {}://{}{port}{}{query}", answer.status, to.scheme, to.host.unwrap_or_default(), to.path)
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub(crate) fn request<'a>(text: &'a str, headers: &'a [(&'a str, &'a str)]) -> R
 
 /// `STATUS NAME RULE.MATCH SERVICE`, what there is of it, and the reason.
 pub(crate) fn said(answer: &Answer<'_>) -> String {
-    let mut said = answer.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+    let mut said = answer.status.to_string();
     if let Some(rule) = answer.rule {
         let _ = write!(said, " {}", rule.route.name);
         let _ = match (rule.rule_index, rule.match_index) {

@@ -14,16 +14,15 @@ fn path() -> impl Strategy<Value = String> {
     prop::collection::vec(element(), 1..4).prop_map(|elements| format!("/{}", elements.join("/")))
 }
 
-/// Whether a rule takes a path, read from the specification element by element; and its rank: how long it is, exact
-/// before prefix, as it stands in the request before with another `/` at the end.
-fn takes(is_exact: bool, rule: &str, path: &str) -> Option<(usize, bool, bool)> {
+/// Whether a rule takes a path, read from the specification element by element; and its rank: how long it is without a
+/// final `/`, exact before prefix.
+fn takes(is_exact: bool, rule: &str, path: &str) -> Option<(usize, bool)> {
     if is_exact {
-        return (rule == path).then_some((rule.len(), true, true));
+        return (rule == path).then_some((rule.len(), true));
     }
     let bare = rule.strip_suffix('/').unwrap_or(rule);
     let is_below = path == bare || path.strip_prefix(bare).is_some_and(|rest| rest.starts_with('/'));
-    let is_literal = path.starts_with(rule);
-    is_below.then_some((if is_literal { rule.len() } else { bare.len() }, false, is_literal))
+    is_below.then_some((bare.len(), false))
 }
 
 proptest! {
@@ -99,23 +98,19 @@ fn very_long_paths_are_answered() {
     );
     for path in ["/a".repeat(100_000), "/".repeat(200_000), format!("/a{}", "/..%2f".repeat(20_000))] {
         let request = RouteRequest { host: Some("a.com"), target: &path, ..RouteRequest::default() };
-        assert!(routes.ingress(&request).status.is_some());
-        assert_eq!(routes.gateway("infra", "edge", &request).status, Some(404));
+        assert!([200, 400, 404].contains(&routes.ingress(&request).status));
+        assert_eq!(routes.gateway("infra", "edge", &request).status, 404);
     }
 }
 
 #[test]
 fn a_routing_object_that_cannot_be_read_is_a_note_and_the_rest_is_kept() {
-    let wrong = ingress(
-        "wrong",
-        1,
-        "rules: [{http: {paths: [{path: /, backend: {service: {name: a, port: {number: http}}}}]}}]",
-    );
+    let wrong = ingress("wrong", 1, "rules: all");
     let loaded = manifests::parse(&(service("a") + &wrong), "shop.yaml").expect("the rest is well-formed");
     assert_eq!(loaded.objects.len(), 1);
-    let [note @ Note::Unread { .. }] = &loaded.notes[..] else { panic!("one note: {:?}", loaded.notes) };
+    let [note @ Note::Unread(_)] = &loaded.notes[..] else { panic!("one note: {:?}", loaded.notes) };
     let text = note.to_string();
-    for part in ["shop.yaml", "Ingress shop/wrong", "spec.rules[0].http.paths[0].backend.service.port.number"] {
+    for part in ["shop.yaml", "Ingress shop/wrong", "spec.rules"] {
         assert!(text.contains(part), "{text}");
     }
 }

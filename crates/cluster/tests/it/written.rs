@@ -120,6 +120,15 @@ fn full() -> Vec<Value> {
             "endpointSelector": {"matchLabels": {"k8s:app": "web"}}}, "specs": [{"egress": [], "endpointSelector": {"matchLabels":
                 {"reserved:host": ""}}}]}),
         json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": meta("h"), "spec": {"rules": []}}),
+        json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": meta("parts"), "spec": {
+            "hostnames": ["a.example", 7], "parentRefs": [{"name": "g"}, {"name": "g", "port": "x"}], "rules": [{"matches": [
+                {"path": {"type": "Exact", "value": "/a"}}, {"pathe": {}}], "backendRefs": [{"name": "s", "port": 80}, {"port": []}]},
+                "no rule"]}}),
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": meta("i"), "spec": {"defaultBackend": 1,
+            "tls": [{"hosts": ["a.example"]}, 5], "rules": [{"host": "a.example", "http": {"paths": [{"path": "/", "pathType": "Prefix",
+                "backend": {"service": {"name": "s", "port": {"number": 80}}}}, {"path": 1}]}}, {"hots": "b.example"}]}}),
+        json!({"apiVersion": "projectcalico.org/v3", "kind": "NetworkPolicy", "metadata": meta("k"), "spec": {
+            "selector": "app == 'web' && !has(old) || name contains 'x'", "types": ["Ingress"]}}),
         json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": meta("g"), "spec": {"listeners": [
             {"name": "l", "port": 443, "protocol": "HTTPS", "tls": {}, "allowedRoutes": {"namespaces": {"selector": {}},
                 "kinds": [{"group": "", "kind": "HTTPRoute"}]}}]}}),

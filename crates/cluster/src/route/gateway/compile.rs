@@ -10,7 +10,7 @@ use super::source::{self, Source};
 use super::{Gateway, Gateways, HostTable, Match, PathRule};
 use crate::objects::{Gateway as Written, ObjectKey, ObjectKind, Objects, ParentRef};
 use crate::route::HashSet;
-use crate::route::answer::RouteKind;
+use crate::route::answer::{Flag, RouteKind};
 use crate::route::backend::Services;
 use crate::route::finding::{Check, Findings};
 use crate::route::host::HostPattern;
@@ -25,31 +25,40 @@ const MAX_PLACES: usize = 2_000_000;
 impl Gateways {
     /// Compiles every Gateway and route.
     pub(in crate::route) fn build(objects: &Objects, findings: &mut Findings) -> Self {
-        let (grants, services, labels) = (Grants::new(objects), Services::new(objects), Labels::new(objects));
+        let grants = Grants::new(objects, findings);
+        let (services, labels) = (Services::new(objects), Labels::new(objects));
         let mut made = Self::default();
         for gateway in objects.gateways() {
-            let compiled = Gateway::compile(gateway, objects, &mut Checked { grants: &grants, findings });
+            let compiled = Gateway::compile(gateway, &mut Checked { objects, grants: &grants, findings });
             let names = made.by_name.entry(Arc::clone(&gateway.metadata.namespace)).or_default();
             names.insert(Arc::clone(&gateway.metadata.name), compiled);
         }
         let mut compiler = Compiler { services: &services, grants: &grants, patterns: Patterns::default(), findings };
         let mut places = 0;
         for source in source::all(objects) {
-            let matches = made.compile(&source, &mut compiler);
-            places += made.attach(&source, &matches, &labels, places, compiler.findings);
+            let compiled = made.compile(&source, &mut compiler);
+            places += made.attach(&source, &compiled, &labels, places, compiler.findings);
         }
         made.finish(findings);
         made
     }
 
-    /// Compiles the rules of a route and gives their places: matches, or rules of a TLSRoute.
-    fn compile(&mut self, source: &Source<'_>, compiler: &mut Compiler<'_>) -> Vec<usize> {
-        let mut made = Vec::new();
+    /// Compiles the rules of a route.
+    fn compile(&mut self, source: &Source<'_>, compiler: &mut Compiler<'_>) -> Compiled {
+        let mut made = Compiled::default();
         for (rule_index, rule) in source.rules.iter().enumerate() {
+            let rule = match rule {
+                Ok(rule) => rule,
+                Err(fault) => {
+                    made.has_invalid = true;
+                    compiler.findings.unreadable(&source.key, fault.clone());
+                    continue;
+                }
+            };
             let place = self.rules.len();
             self.rules.push(compiler.rule(source, rule_index, rule));
             if source.route.kind == RouteKind::TlsRoute {
-                made.push(place);
+                made.places.push(place);
                 if rule_index > 0 {
                     let field = format!("spec.rules[{rule_index}]");
                     compiler.findings.add(&source.key, field, Check::NeverMatches, "the first rule takes everything");
@@ -57,13 +66,23 @@ impl Gateways {
             }
             for (index, written) in rule.matches.iter().enumerate() {
                 let field = format!("spec.rules[{rule_index}].matches[{index}]");
-                let Some((path, conditions)) = compiler.matched(source, &field, *written) else { continue };
+                let read = match written {
+                    Ok(written) => compiler.matched(source, &field, *written),
+                    Err(fault) => {
+                        compiler.findings.unreadable(&source.key, fault.clone());
+                        None
+                    }
+                };
+                let Some((path, conditions)) = read else {
+                    made.has_invalid = true;
+                    continue;
+                };
                 let filters = self.rules.get(place).and_then(|rule| rule.filters.as_deref());
                 if !matches!(path, PathRule::Prefix(_)) && filters.is_some_and(super::Filters::need_prefix) {
                     let message = "ReplacePrefixMatch needs a match by PathPrefix";
                     compiler.findings.add(&source.key, format!("{field}.path"), Check::InvalidFilter, message);
                 }
-                made.push(self.matches.len());
+                made.places.push(self.matches.len());
                 self.matches.push(Match { rule: place, index, path, conditions });
             }
         }
@@ -74,30 +93,48 @@ impl Gateways {
     fn attach(
         &mut self,
         source: &Source<'_>,
-        matches: &[usize],
+        compiled: &Compiled,
         labels: &Labels<'_>,
         taken: usize,
         findings: &mut Findings,
     ) -> usize {
         let patterns = host_patterns(source, findings);
         let (mut places, mut done, mut hosts) = (0, HashSet::default(), BTreeMap::new());
-        for (index, parent) in source.parents.iter().enumerate().filter(|(_, parent)| is_gateway(parent)) {
-            let namespace = parent.namespace.as_ref().unwrap_or(&source.key.namespace);
+        let mut has_secure = false;
+        for (index, parent) in source.parents.iter().enumerate() {
             let field = format!("spec.parentRefs[{index}]");
+            let parent = match parent.at(&field) {
+                Ok(parent) if is_gateway(parent) => parent,
+                Ok(_) => continue,
+                Err(fault) => {
+                    findings.unreadable(&source.key, fault);
+                    continue;
+                }
+            };
+            let namespace = parent.namespace.as_ref().unwrap_or(&source.key.namespace);
             let Some(gateway) = self.by_name.get_mut(namespace).and_then(|names| names.get_mut(&parent.name)) else {
                 let message = format!("no such Gateway: {namespace}/{}", parent.name);
                 findings.add(&source.key, field, Check::NotAttached, message);
                 continue;
             };
             let (mut attached, mut refusal) = (false, None);
+            has_secure |= gateway.listeners.iter().any(|listener| listener.speaks == Speaks::Https);
             for (place, listener) in gateway.listeners.iter_mut().enumerate() {
                 match meeting(listener, source, parent, namespace, &patterns, labels) {
                     Ok(met) => {
-                        attached = true;
-                        if !done.insert((Arc::clone(namespace), Arc::clone(&parent.name), place)) {
+                        if done.contains(&(Arc::clone(namespace), Arc::clone(&parent.name), place)) {
+                            attached = true;
                             continue;
                         }
-                        places += met.len() * matches.len();
+                        if listener.is_taken(source.route.kind, met.iter().map(|(pattern, _)| pattern)) {
+                            let reason =
+                                format!("listener {}: older routes of another kind have the host name", listener.name);
+                            refusal = refusal.or(Some(reason));
+                            continue;
+                        }
+                        attached = true;
+                        done.insert((Arc::clone(namespace), Arc::clone(&parent.name), place));
+                        places += met.len() * compiled.places.len();
                         if taken + places > MAX_PLACES {
                             let message =
                                 format!("more than {MAX_PLACES} matches at listeners; this route is left out");
@@ -109,7 +146,8 @@ impl Gateways {
                             *hosts.entry(pattern.to_string()).or_insert(false) |= is_secure;
                             let table = listener.routes.entry(pattern);
                             table.hostname.clone_from(hostname);
-                            insert(table, matches, &self.matches, source.route.kind);
+                            table.flags.set_if(Flag::InvalidRule, compiled.has_invalid);
+                            insert(table, &compiled.places, &self.matches, source.route.kind);
                         }
                     }
                     Err(reason) => refusal = refusal.or(reason),
@@ -121,7 +159,9 @@ impl Gateways {
                 findings.add(&source.key, field, Check::NotAttached, message);
             }
         }
-        for (host, _) in hosts.iter().filter(|(host, is_secure)| !**is_secure && **host != "*") {
+        // A Gateway without TLS is meant to serve in the clear.
+        let plain = hosts.iter().filter(|(host, is_secure)| has_secure && !**is_secure && **host != "*");
+        for (host, _) in plain {
             let message = format!("only listeners without TLS serve {host}");
             findings.add(&source.key, "spec.hostnames", Check::NoCertificate, message);
         }
@@ -161,6 +201,15 @@ impl Gateways {
     }
 }
 
+/// What came of the rules of a route.
+#[derive(Default)]
+struct Compiled {
+    /// Places of matches, or of rules of a TLSRoute.
+    places: Vec<usize>,
+    /// Whether a rule or match is left out because it is not valid.
+    has_invalid: bool,
+}
+
 /// Matches of a sorted list that ask for the same as an earlier one, with that one.
 fn hidden(list: &[usize], matches: &[Match]) -> Vec<(usize, usize)> {
     if list.len() < 2 {
@@ -190,6 +239,13 @@ fn host_patterns(source: &Source<'_>, findings: &mut Findings) -> Vec<Hostname> 
     }
     let mut patterns = Vec::new();
     for (index, hostname) in source.hostnames.iter().enumerate() {
+        let hostname = match hostname.at(&format!("spec.hostnames[{index}]")) {
+            Ok(hostname) => hostname,
+            Err(fault) => {
+                findings.unreadable(&source.key, fault);
+                continue;
+            }
+        };
         match HostPattern::parse(Some(hostname)) {
             Ok(pattern) if patterns.iter().any(|(other, _)| *other == pattern) => {}
             Ok(pattern) => patterns.push((pattern, Some(Arc::clone(hostname)))),
@@ -239,47 +295,78 @@ fn insert(table: &mut HostTable, places: &[usize], matches: &[Match], kind: Rout
 }
 
 impl Gateway {
-    fn compile(written: &Written, objects: &Objects, checked: &mut Checked<'_>) -> Self {
+    fn compile(written: &Written, checked: &mut Checked<'_>) -> Self {
         let (namespace, name) = (Arc::clone(&written.metadata.namespace), Arc::clone(&written.metadata.name));
         let key = ObjectKey { kind: ObjectKind::Gateway, namespace, name };
         let class = &written.spec.gateway_class_name;
-        let mut classes = objects.gateway_classes().map(|known| &known.metadata.name).peekable();
+        let mut classes = checked.objects.gateway_classes().map(|known| &known.metadata.name).peekable();
         let is_served = classes.peek().is_none() || classes.any(|known| known == class);
         if !is_served {
             let message = format!("no such GatewayClass: {class}");
             checked.findings.add(&key, "spec.gatewayClassName", Check::UnknownClass, message);
         }
         let mut made = Self { is_served, ..Self::default() };
+        let mut indexes = Vec::new();
         for (index, listener) in written.spec.listeners.iter().enumerate() {
-            let Some(listener) = Listener::compile(listener, &key, index, checked) else { continue };
-            if !made.take(listener) {
-                let message = "an earlier listener has the same port, protocol and host name";
-                checked.findings.add(&key, format!("spec.listeners[{index}]"), Check::InvalidListener, message);
+            let read = match listener.at(&format!("spec.listeners[{index}]")) {
+                Ok(listener) => Listener::compile(listener, &key, index, checked),
+                Err(fault) => {
+                    checked.findings.unreadable(&key, fault);
+                    None
+                }
+            };
+            made.has_invalid |= read.is_none();
+            made.listeners.extend(read);
+            indexes.resize(made.listeners.len(), index);
+        }
+        for (place, reason) in conflicts(&made.listeners) {
+            if let Some((listener, index)) = made.listeners.get_mut(place).zip(indexes.get(place)) {
+                listener.is_broken = true;
+                checked.findings.add(&key, format!("spec.listeners[{index}]"), Check::InvalidListener, reason);
             }
         }
+        made.index();
         made
     }
 
-    /// Adds a listener; one that an earlier one hides is left out.
-    fn take(&mut self, listener: Listener) -> bool {
-        let place = self.listeners.len();
-        let port = self.ports.entry(listener.port).or_default();
-        let pattern = &listener.pattern;
-        let slot = match listener.speaks {
-            Speaks::Http => Some(port.plain.entry(pattern)),
-            Speaks::Https | Speaks::Passthrough | Speaks::Terminated => Some(port.secure.entry(pattern)),
-            Speaks::Other => None,
-        };
-        if let Some(slot) = slot {
-            if slot.is_some() {
-                return false;
+    /// Makes listeners found by port and host name. One that an earlier one hides is in conflict with it anyway.
+    fn index(&mut self) {
+        for (place, listener) in self.listeners.iter().enumerate() {
+            let port = self.ports.entry(listener.port).or_default();
+            let pattern = &listener.pattern;
+            match listener.speaks {
+                Speaks::Http => drop(port.plain.entry(pattern).get_or_insert(place)),
+                Speaks::Https | Speaks::Passthrough | Speaks::Terminated => {
+                    port.secure.entry(pattern).get_or_insert(place);
+                }
+                Speaks::Other => {}
             }
-            *slot = Some(place);
+            if listener.speaks == Speaks::Https {
+                port.https.entry(pattern).get_or_insert(place);
+            }
         }
-        if listener.speaks == Speaks::Https {
-            *port.https.entry(pattern) = Some(place);
-        }
-        self.listeners.push(listener);
-        true
     }
+}
+
+/// Listeners that cannot be told apart, each with why. None of them is accepted (Gateway API, `Conflicted`).
+fn conflicts(listeners: &[Listener]) -> Vec<(usize, String)> {
+    let mut made = Vec::new();
+    for (place, listener) in listeners.iter().enumerate() {
+        let others = || listeners.iter().enumerate().filter(move |(other, _)| *other != place).map(|(_, other)| other);
+        let on_port = || others().filter(|other| other.port == listener.port && other.speaks != Speaks::Other);
+        let is_plain = listener.speaks == Speaks::Http;
+        let reason = if listeners.iter().take(place).any(|other| other.name == listener.name) {
+            "an earlier listener has the same name".to_owned()
+        } else if listener.speaks == Speaks::Other {
+            continue;
+        } else if let Some(other) = on_port().find(|other| (other.speaks == Speaks::Http) != is_plain) {
+            format!("listener {} speaks another protocol on the same port", other.name)
+        } else if let Some(other) = on_port().find(|other| other.pattern == listener.pattern) {
+            format!("listener {} has the same port, protocol and host name", other.name)
+        } else {
+            continue;
+        };
+        made.push((place, reason));
+    }
+    made
 }

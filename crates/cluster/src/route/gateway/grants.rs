@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
-use crate::objects::Objects;
+use crate::objects::{Fault, ObjectKey, ObjectKind, ObjectMeta, Objects, Part};
 use crate::route::HashMap;
+use crate::route::finding::Findings;
 
 const GATEWAY_API: &str = "gateway.networking.k8s.io";
 
@@ -26,12 +27,18 @@ pub(super) struct Grants {
 }
 
 impl Grants {
-    pub(super) fn new(objects: &Objects) -> Self {
+    pub(super) fn new(objects: &Objects, findings: &mut Findings) -> Self {
         let mut made = Self::default();
         for grant in objects.reference_grants() {
-            let targets = grant.spec.to.iter().filter(|to| to.group.is_empty());
+            let ObjectMeta { namespace, name, .. } = &grant.metadata;
+            let (kind, namespace, name) = (ObjectKind::ReferenceGrant, Arc::clone(namespace), Arc::clone(name));
+            let key = ObjectKey { kind, namespace, name };
+            let from = grant.spec.from.iter().enumerate().map(|(index, part)| fault(part, "from", index));
+            let to = grant.spec.to.iter().enumerate().map(|(index, part)| fault(part, "to", index));
+            from.chain(to).flatten().for_each(|fault| findings.unreadable(&key, fault));
+            let targets = grant.spec.to.iter().filter_map(Part::read).filter(|to| to.group.is_empty());
             for to in targets {
-                for from in grant.spec.from.iter().filter(|from| *from.group == *GATEWAY_API) {
+                for from in grant.spec.from.iter().filter_map(Part::read).filter(|from| *from.group == *GATEWAY_API) {
                     let key = (&grant.metadata.namespace, &from.kind, &from.namespace, &to.kind);
                     let names = made.names.entry(owned(key)).or_default();
                     names.all |= to.name.is_none();
@@ -47,6 +54,10 @@ impl Grants {
         let key = (Arc::clone(to), Arc::from(kind), Arc::clone(from), Arc::from(to_kind));
         from == to || self.names.get(&key).is_some_and(|names| names.all || names.some.iter().any(|n| **n == *name))
     }
+}
+
+fn fault<T>(part: &Part<T>, list: &str, index: usize) -> Option<Fault> {
+    part.at(&format!("spec.{list}[{index}]")).err()
 }
 
 fn owned((to, kind, from, to_kind): (&Arc<str>, &Arc<str>, &Arc<str>, &Arc<str>)) -> From {

@@ -36,6 +36,10 @@ pub(super) struct Listener {
     pub(super) speaks: Speaks,
     pub(super) routes: Hosts<HostTable>,
     pub(super) flags: Flags,
+    /// Nothing is served here: it has no certificate that it may use, or is in conflict with another listener.
+    pub(super) is_broken: bool,
+    /// The host names of routes that are attached, by what speaks HTTP and what speaks gRPC.
+    pub(super) attached: [Vec<HostPattern>; 2],
     allowed: AllowedRoutes,
 }
 
@@ -72,28 +76,69 @@ impl Listener {
             speaks,
             routes: Hosts::default(),
             flags: Flags::default(),
+            is_broken: false,
+            attached: [Vec::new(), Vec::new()],
             allowed: written.allowed_routes.clone(),
         };
-        made.flags.set_if(Flag::RefusedCertificate, made.check_certificates(written, gateway, &field("tls"), check));
+        made.check_certificates(written, gateway, &field("tls"), check);
         Some(made)
     }
 
-    fn check_certificates(&self, written: &Written, gateway: &ObjectKey, field: &str, check: &mut Checked<'_>) -> bool {
-        let references = written.tls.as_ref().map(|tls| &*tls.certificate_refs).unwrap_or_default();
-        if self.speaks == Speaks::Https && references.is_empty() {
-            check.findings.add(gateway, field, Check::InvalidListener, "HTTPS without a certificate");
+    /// A listener without a certificate that it may use is not programmed (Gateway API, `ResolvedRefs`).
+    fn check_certificates(&mut self, written: &Written, gateway: &ObjectKey, field: &str, check: &mut Checked<'_>) {
+        if !matches!(self.speaks, Speaks::Https | Speaks::Terminated) {
+            return;
         }
-        let refused = references.iter().find(|reference| {
+        let references = written.tls.as_ref().map(|tls| &*tls.certificate_refs).unwrap_or_default();
+        if references.is_empty() {
+            self.is_broken = true;
+            check.findings.add(gateway, field, Check::InvalidListener, "TLS ends here, without a certificate");
+        }
+        for (index, reference) in references.iter().enumerate() {
+            let field = format!("{field}.certificateRefs[{index}]");
             let namespace = reference.namespace.as_ref().unwrap_or(&gateway.namespace);
             let kind = reference.kind.as_deref().unwrap_or("Secret");
-            !check.grants.allow("Gateway", &gateway.namespace, kind, namespace, &reference.name)
-        });
-        if let Some(reference) = refused {
-            let namespace = reference.namespace.as_deref().unwrap_or_default();
-            let message = format!("namespace {namespace} does not grant it: Secret {namespace}/{}", reference.name);
-            check.findings.add(gateway, field, Check::RefusedReference, message);
+            let is_secret = reference.group.is_none() && kind == "Secret";
+            let name = format!("{kind} {namespace}/{}", reference.name);
+            if !check.grants.allow("Gateway", &gateway.namespace, kind, namespace, &reference.name) {
+                self.is_broken = true;
+                self.flags.set_if(Flag::RefusedCertificate, true);
+                let message = format!("namespace {namespace} does not grant it: {name}");
+                check.findings.add(gateway, field, Check::RefusedReference, message);
+                continue;
+            }
+            match check.objects.has_secret(namespace, &reference.name).filter(|_| is_secret) {
+                Some(true) => {}
+                Some(false) => {
+                    self.is_broken = true;
+                    check.findings.add(gateway, field, Check::InvalidListener, format!("no such {name}"));
+                }
+                None => {
+                    let message = format!("not among the objects: {name}");
+                    check.findings.add(gateway, field, Check::MissingSecret, message);
+                }
+            }
         }
-        refused.is_some()
+    }
+
+    /// Whether routes of the other kind are attached for one of these host names (Gateway API, `GRPCRoute`: exactly
+    /// one of the two is to be accepted, the older one). If not, they are noted as those of `kind`.
+    pub(super) fn is_taken<'h>(
+        &mut self,
+        kind: RouteKind,
+        hosts: impl Iterator<Item = &'h HostPattern> + Clone,
+    ) -> bool {
+        let [http, grpc] = &mut self.attached;
+        let (own, other) = match kind {
+            RouteKind::HttpRoute => (http, grpc),
+            RouteKind::GrpcRoute => (grpc, http),
+            RouteKind::Ingress | RouteKind::TlsRoute => return false,
+        };
+        let is_taken = hosts.clone().any(|host| other.iter().any(|taken| taken.meets(host)));
+        if !is_taken {
+            own.extend(hosts.cloned());
+        }
+        is_taken
     }
 
     /// Why it does not take routes of a kind from a namespace; `None` = it does.
@@ -136,6 +181,7 @@ impl Listener {
 
 /// What listeners are checked against.
 pub(super) struct Checked<'a> {
+    pub(super) objects: &'a Objects,
     pub(super) grants: &'a Grants,
     pub(super) findings: &'a mut Findings,
 }

@@ -6,7 +6,7 @@ use super::conditions::{Condition, Conditions};
 use super::grants::Grants;
 use super::source::{Source, SourceMatch, SourceRule};
 use super::{PathRule, Rule};
-use crate::objects::{BackendRef, GrpcMethodMatch, HttpPathMatch, Mirror, RouteFilter, ValueMatch};
+use crate::objects::{BackendRef, GrpcMethodMatch, HttpPathMatch, Mirror, Part, RouteFilter, ValueMatch};
 use crate::route::answer::Reason;
 use crate::route::backend::{Backend, BackendPort, Services};
 use crate::route::filters::{Filters, Mirrored};
@@ -120,7 +120,7 @@ impl Compiler<'_> {
             .map_err(|(index, message)| (format!("{part}[{index}]"), Check::InvalidPattern, message))
     }
 
-    fn filters(&mut self, source: &Source<'_>, field: &str, filters: &[RouteFilter]) -> Option<Box<Filters>> {
+    fn filters(&mut self, source: &Source<'_>, field: &str, filters: &[Part<RouteFilter>]) -> Option<Box<Filters>> {
         if filters.is_empty() {
             return None;
         }
@@ -145,7 +145,16 @@ impl Compiler<'_> {
         Some(Mirrored { namespace: target.namespace, service: target.service?, port: target.port, share })
     }
 
-    fn backend(&mut self, source: &Source<'_>, field: &str, backend: &BackendRef) -> Backend {
+    /// One that cannot be read fails its share of the requests, as one that cannot be used.
+    fn backend(&mut self, source: &Source<'_>, field: &str, backend: &Part<BackendRef>) -> Backend {
+        let backend = match backend.at(field) {
+            Ok(backend) => backend,
+            Err(fault) => {
+                self.findings.unreadable(&source.key, fault);
+                let (namespace, refusal) = (Arc::clone(&source.key.namespace), Some(Reason::InvalidBackend));
+                return Backend { namespace, service: None, port: None, weight: 1, refusal, filters: None };
+            }
+        };
         let filters = self.filters(source, field, &backend.filters);
         Backend { filters, ..self.target(source, field, backend) }
     }

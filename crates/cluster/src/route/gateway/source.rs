@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::objects::{
-    BackendRef, GrpcMatch, GrpcRoute, HttpMatch, HttpRoute, ObjectKey, ObjectKind, ObjectMeta, Objects, ParentRef,
-    RouteFilter, TlsRoute,
+    BackendRef, Fault, GrpcMatch, GrpcRoute, HttpMatch, HttpRoute, ObjectKey, ObjectKind, ObjectMeta, Objects,
+    ParentRef, Part, RouteFilter, TlsRoute,
 };
 use crate::route::age;
 use crate::route::answer::{RouteKind, RouteRef};
@@ -14,16 +14,16 @@ pub(super) struct Source<'a> {
     pub(super) route: Arc<RouteRef>,
     pub(super) key: ObjectKey,
     pub(super) metadata: &'a ObjectMeta,
-    pub(super) parents: &'a [ParentRef],
-    pub(super) hostnames: &'a [Arc<str>],
-    pub(super) rules: Vec<SourceRule<'a>>,
+    pub(super) parents: &'a [Part<ParentRef>],
+    pub(super) hostnames: &'a [Part<Arc<str>>],
+    pub(super) rules: Vec<Result<SourceRule<'a>, Fault>>,
 }
 
 /// A rule of a route. One without matches matches everything.
 pub(super) struct SourceRule<'a> {
-    pub(super) matches: Vec<SourceMatch<'a>>,
-    pub(super) filters: &'a [RouteFilter],
-    pub(super) backends: &'a [BackendRef],
+    pub(super) matches: Vec<Result<SourceMatch<'a>, Fault>>,
+    pub(super) filters: &'a [Part<RouteFilter>],
+    pub(super) backends: &'a [Part<BackendRef>],
 }
 
 /// A match of a rule.
@@ -47,40 +47,41 @@ pub(super) fn all(objects: &Objects) -> Vec<Source<'_>> {
 
 impl<'a> Source<'a> {
     fn of_http(route: &'a HttpRoute) -> Self {
-        let rule = |rule: &'a crate::objects::HttpRule| SourceRule {
-            matches: or_all(rule.matches.iter().map(SourceMatch::Http).collect()),
-            filters: &rule.filters,
-            backends: &rule.backend_refs,
-        };
-        let everything = || vec![SourceRule { matches: vec![SourceMatch::All], filters: &[], backends: &[] }];
         let spec = &route.spec;
-        let rules = spec.rules.as_ref().map_or_else(everything, |rules| rules.iter().map(rule).collect());
+        let everything = || vec![Ok(SourceRule { matches: vec![Ok(SourceMatch::All)], filters: &[], backends: &[] })];
+        let rules = spec.rules.as_ref().map_or_else(everything, |rules| {
+            each(rules, |at, rule| SourceRule {
+                matches: matches(&rule.matches, at, SourceMatch::Http),
+                filters: &rule.filters,
+                backends: &rule.backend_refs,
+            })
+        });
         Self::new(RouteKind::HttpRoute, &route.metadata, &spec.parent_refs, &spec.hostnames, rules)
     }
 
     fn of_grpc(route: &'a GrpcRoute) -> Self {
         let spec = &route.spec;
-        let rules = spec.rules.iter().map(|rule| SourceRule {
-            matches: or_all(rule.matches.iter().map(SourceMatch::Grpc).collect()),
+        let rules = each(&spec.rules, |at, rule| SourceRule {
+            matches: matches(&rule.matches, at, SourceMatch::Grpc),
             filters: &rule.filters,
             backends: &rule.backend_refs,
         });
-        Self::new(RouteKind::GrpcRoute, &route.metadata, &spec.parent_refs, &spec.hostnames, rules.collect())
+        Self::new(RouteKind::GrpcRoute, &route.metadata, &spec.parent_refs, &spec.hostnames, rules)
     }
 
     fn of_tls(route: &'a TlsRoute) -> Self {
         let spec = &route.spec;
-        let rules = spec.rules.iter();
-        let rules = rules.map(|rule| SourceRule { matches: Vec::new(), filters: &[], backends: &rule.backend_refs });
-        Self::new(RouteKind::TlsRoute, &route.metadata, &spec.parent_refs, &spec.hostnames, rules.collect())
+        let rules =
+            each(&spec.rules, |_, rule| SourceRule { matches: Vec::new(), filters: &[], backends: &rule.backend_refs });
+        Self::new(RouteKind::TlsRoute, &route.metadata, &spec.parent_refs, &spec.hostnames, rules)
     }
 
     fn new(
         kind: RouteKind,
         metadata: &'a ObjectMeta,
-        parents: &'a [ParentRef],
-        hostnames: &'a [Arc<str>],
-        rules: Vec<SourceRule<'a>>,
+        parents: &'a [Part<ParentRef>],
+        hostnames: &'a [Part<Arc<str>>],
+        rules: Vec<Result<SourceRule<'a>, Fault>>,
     ) -> Self {
         let (namespace, name) = (Arc::clone(&metadata.namespace), Arc::clone(&metadata.name));
         let object = match kind {
@@ -94,6 +95,24 @@ impl<'a> Source<'a> {
     }
 }
 
-fn or_all(matches: Vec<SourceMatch<'_>>) -> Vec<SourceMatch<'_>> {
-    if matches.is_empty() { vec![SourceMatch::All] } else { matches }
+/// The rules, each with its place for what is in it.
+fn each<'a, T, R>(rules: &'a [Part<T>], read: impl Fn(&str, &'a T) -> R) -> Vec<Result<R, Fault>> {
+    let rules = rules.iter().enumerate().map(|(index, rule)| {
+        let place = format!("spec.rules[{index}]");
+        rule.at(&place).map(|rule| read(&place, rule))
+    });
+    rules.collect()
+}
+
+/// The matches of a rule; where none is written every request. One that cannot be read matches none.
+fn matches<'a, T>(
+    written: &'a [Part<T>],
+    rule: &str,
+    of: impl Fn(&'a T) -> SourceMatch<'a>,
+) -> Vec<Result<SourceMatch<'a>, Fault>> {
+    if written.is_empty() {
+        return vec![Ok(SourceMatch::All)];
+    }
+    let places = written.iter().enumerate();
+    places.map(|(index, found)| found.at(&format!("{rule}.matches[{index}]")).map(&of)).collect()
 }

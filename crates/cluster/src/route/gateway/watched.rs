@@ -41,7 +41,7 @@ impl Gateways {
             }
         }
         if !is_settled && (watched.target.is_some() || answers.is_empty()) {
-            answers.push(Answer::none(Some(404), whole.reason.unwrap_or(Reason::NoRule)));
+            answers.push(Answer::none(404, whole.reason.unwrap_or(Reason::NoRule)));
         }
         for answer in &mut answers {
             answer.listener_port = whole.listener_port;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::class::{Claim, Classes};
 use super::{Entry, Fallback, HostRules, Ingresses, Table};
-use crate::objects::{Ingress, IngressBackend, IngressPath, ObjectKey, ObjectKind, Objects};
+use crate::objects::{Ingress, IngressBackend, IngressPath, ObjectKey, ObjectKind, Objects, Part};
 use crate::route::answer::{Flag, Flags, Reason, RouteKind, RouteRef};
 use crate::route::backend::{Backend, Services};
 use crate::route::finding::{Check, Findings};
@@ -26,7 +26,7 @@ impl Ingresses {
         let mut seen_class = None;
         for ingress in ingresses {
             let claim = classes.claim(ingress);
-            let mut compiler = Compiler::new(ingress, &services, findings);
+            let mut compiler = Compiler::new(ingress, objects, &services, findings);
             match &claim {
                 Claim::Unclaimed => {
                     let class = ingress.class_name().map_or("none", |class| class);
@@ -84,36 +84,54 @@ struct Compiler<'a> {
     route: Arc<RouteRef>,
     key: ObjectKey,
     flags: Flags,
+    objects: &'a Objects,
     services: &'a Services<'a>,
     findings: &'a mut Findings,
 }
 
 impl<'a> Compiler<'a> {
-    fn new(ingress: &'a Ingress, services: &'a Services<'a>, findings: &'a mut Findings) -> Self {
+    fn new(ingress: &'a Ingress, objects: &'a Objects, services: &'a Services<'a>, findings: &'a mut Findings) -> Self {
         let metadata = &ingress.metadata;
         let (namespace, name) = (Arc::clone(&metadata.namespace), Arc::clone(&metadata.name));
         let route = Arc::new(RouteRef { kind: RouteKind::Ingress, namespace, name });
         let key = key(&route);
         let mut flags = Flags::default();
         flags.set_if(Flag::NginxRewrite, metadata.annotations.contains_key(NGINX_REWRITE));
-        Self { ingress, route, key, flags, services, findings }
+        Self { ingress, route, key, flags, objects, services, findings }
     }
 
     fn compile(&mut self, table: &mut Table) {
         let spec = &self.ingress.spec;
-        let default = spec.default_backend.as_ref().map(|backend| self.default(backend));
+        let default = spec.default_backend.as_ref().and_then(|backend| match backend.at("spec.defaultBackend") {
+            Ok(backend) => Some(self.default(backend)),
+            Err(fault) => {
+                self.findings.unreadable(&self.key, fault);
+                None
+            }
+        });
         table.defaults.extend(default.clone());
+        self.check_secrets();
         for (rule_index, rule) in spec.rules.iter().enumerate() {
+            let rule = match rule.at(&format!("spec.rules[{rule_index}]")) {
+                Ok(rule) => rule,
+                Err(fault) => {
+                    table.has_invalid = true;
+                    self.findings.unreadable(&self.key, fault);
+                    continue;
+                }
+            };
             let pattern = match HostPattern::parse(rule.host.as_deref()) {
                 Ok(pattern) => pattern,
                 Err(reason) => {
                     let message = format!("{reason}: {}", rule.host.as_deref().unwrap_or_default());
                     self.findings.add(&self.key, format!("spec.rules[{rule_index}].host"), Check::InvalidHost, message);
+                    table.has_invalid = true;
                     continue;
                 }
             };
             let has_tls = self.has_tls(&pattern);
-            if !has_tls {
+            // One without any certificate is meant to be served in the clear.
+            if !has_tls && !spec.tls.is_empty() {
                 let message = format!("no certificate in spec.tls for {pattern}");
                 self.findings.add(&self.key, format!("spec.rules[{rule_index}].host"), Check::NoCertificate, message);
             }
@@ -121,11 +139,34 @@ impl<'a> Compiler<'a> {
             rules.defaults.extend(default.clone());
             rules.flags.set_if(Flag::NginxRegexHost, self.makes_regexes());
             for (path_index, path) in rule.http.paths.iter().enumerate() {
-                if let Some(mut entry) = self.entry(path, rule_index, path_index) {
-                    entry.host.clone_from(&rule.host);
-                    entry.has_tls = has_tls;
-                    rules.insert(entry);
+                match self.entry(path, rule_index, path_index) {
+                    Some(mut entry) => {
+                        entry.host.clone_from(&rule.host);
+                        entry.has_tls = has_tls;
+                        rules.insert(entry);
+                    }
+                    None => rules.flags.set_if(Flag::InvalidRule, true),
                 }
+            }
+        }
+    }
+
+    /// Says which certificates are not there, as far as Secrets are known.
+    fn check_secrets(&mut self) {
+        for (index, tls) in self.ingress.spec.tls.iter().enumerate() {
+            let field = format!("spec.tls[{index}]");
+            let secret = match tls.at(&field) {
+                Ok(tls) => tls.secret_name.as_ref(),
+                Err(fault) => {
+                    self.findings.unreadable(&self.key, fault);
+                    continue;
+                }
+            };
+            let Some(secret) = secret else { continue };
+            let namespace = &self.key.namespace;
+            if self.objects.has_secret(namespace, secret) != Some(true) {
+                let message = format!("not among the objects: Secret {namespace}/{secret}");
+                self.findings.add(&self.key, format!("{field}.secretName"), Check::MissingSecret, message);
             }
         }
     }
@@ -145,7 +186,12 @@ impl<'a> Compiler<'a> {
             (Ok(host), pattern) => host == *pattern,
             (Err(_), _) => false,
         };
-        self.ingress.spec.tls.iter().any(|tls| tls.hosts.is_empty() || tls.hosts.iter().any(names))
+        self.ingress
+            .spec
+            .tls
+            .iter()
+            .filter_map(Part::read)
+            .any(|tls| tls.hosts.is_empty() || tls.hosts.iter().any(names))
     }
 
     fn default(&mut self, backend: &IngressBackend) -> Fallback {
@@ -170,8 +216,15 @@ impl<'a> Compiler<'a> {
         made
     }
 
-    fn entry(&mut self, path: &IngressPath, rule_index: usize, path_index: usize) -> Option<Entry> {
+    fn entry(&mut self, path: &Part<IngressPath>, rule_index: usize, path_index: usize) -> Option<Entry> {
         let field = format!("spec.rules[{rule_index}].http.paths[{path_index}]");
+        let path = match path.at(&field) {
+            Ok(path) => path,
+            Err(fault) => {
+                self.findings.unreadable(&self.key, fault);
+                return None;
+            }
+        };
         let path_type = match path.path_type.as_deref() {
             Some("Exact") => PathType::Exact,
             Some("Prefix") => PathType::Prefix,

@@ -19,7 +19,7 @@ impl Ingresses {
         // A client hello names the host as well as a request does.
         let named = request.parts().host.or(request.sni).map(host::of_request);
         if named == Some(None) {
-            return vec![Answer::none(Some(400), Reason::InvalidHost)];
+            return vec![Answer::none(400, Reason::InvalidHost)];
         }
         self.served.of_host(named.flatten().as_deref(), request.scheme)
     }
