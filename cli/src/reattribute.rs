@@ -1,8 +1,9 @@
 //! `weir reattribute`: names stored flows anew from the stored objects, with the code that named them first, and says where
 //! that differs from what is stored.
 //!
-//! Flows come in by connection, so that what only all legs show is filled in as it was. A Service that a name led to is taken
-//! from the row, and so is what connection tracking told: objects do not say what was resolved or rewritten. Whoever recomputes more columns adds to `named_anew` and [`COMPARED`].
+//! Flows come in by connection, so that what only all legs show is filled in as it was. A Service that a name or a gateway's
+//! rule led to is taken from the row, and so is what connection tracking told: objects do not say what was resolved, asked
+//! for or rewritten. Whoever recomputes more columns adds to `named_anew` and [`COMPARED`].
 
 mod history;
 mod report;

@@ -114,11 +114,11 @@ impl Stored {
         [socket("client_ip", "client_port"), socket("backend_ip", "backend_port")]
     }
 
-    /// The Service that a name led its opener to, or that connection tracking told, where that is how it was found.
+    /// The Service that a name or a gateway's rule led to, or that connection tracking told, where that is how it was found.
     pub(super) fn resolved(&self) -> Option<Service> {
         let text = |name| self.record.get(name).as_text();
         let method = ServiceMethod::parse(text("service_method")?)
-            .filter(|method| matches!(method, ServiceMethod::Dns | ServiceMethod::Conntrack))?;
+            .filter(|method| matches!(method, ServiceMethod::Dns | ServiceMethod::Conntrack | ServiceMethod::Route))?;
         let used = ServiceRef {
             namespace: text("service_namespace")?.into(),
             name: text("service_name")?.into(),

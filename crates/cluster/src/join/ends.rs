@@ -153,8 +153,8 @@ fn openers(opener: End, connection: &Connection, targets: &Targets, snapshot: &S
     std::iter::once(opener).chain(pods).collect()
 }
 
-/// The source as the other side's own leg shows it, or one that shows the connection behind its translation, or conntrack; else as kube-proxy
-/// would send it on: masqueraded from outside addresses, unless only local endpoints are used.
+/// The source as the other side's own leg shows it, or one that shows the connection behind its translation, or conntrack;
+/// else as kube-proxy would send it on: masqueraded from outside addresses, unless only local endpoints are used.
 fn arriving(connection: &Connection, front: &LegSeen, opener: &End, snapshot: &Snapshot) -> Vec<End> {
     let behind = connection
         .leg(Leg::Server)
@@ -184,8 +184,8 @@ fn entry_node(shown: &LegSeen, front: &LegSeen, snapshot: &Snapshot) -> Option<A
     snapshot.node_of(shown.key.tuple.dst_ip).or_else(opener_here).or_else(|| shown.key.node.clone())
 }
 
-/// The other side as its own leg shows it, or one that shows a pod, or conntrack; else every endpoint that the Service's address may have
-/// led to; else what was dialled.
+/// The other side as its own leg shows it, or one that shows a pod, or conntrack; else every endpoint that the Service's
+/// address may have led to; else what was dialled.
 fn targets(connection: &Connection, front: &LegSeen, snapshot: &Snapshot) -> Targets {
     let pod = connection.leg(Leg::Server).or_else(|| connection.best(|leg| leg.dst.kind == EndpointKind::Pod));
     if let Some(leg) = pod {
