@@ -12,11 +12,20 @@ use crate::StoreError;
 #[derive(Debug)]
 pub(crate) struct Workers(Option<Runtime>);
 
+/// The stack of a thread. Plans are walked by recursion, a frame for each step of each column's way: over a hundred columns the
+/// usual 2 MiB did not last in builds without optimisation. Only what is used takes memory.
+const STACK_BYTES: usize = 16 << 20;
+
 impl Workers {
     /// Starts `threads` threads called `name`.
     pub(crate) fn start(name: &str, threads: usize) -> io::Result<Self> {
         let threads = threads.max(1);
-        let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build()?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name(name)
+            .thread_stack_size(STACK_BYTES)
+            .enable_all()
+            .build()?;
         Ok(Self(Some(runtime)))
     }
 
