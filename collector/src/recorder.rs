@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 use weir_cluster::objects::{Object, ObjectKey, ObjectKind};
 use weir_model::Timestamp;
 use weir_model::tables::{ObjectEvent, ObjectRow};
@@ -39,8 +39,18 @@ const MAX_WAITING: usize = 65_536;
 /// How often a journal without room is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// Whom the recorder asks and tells.
+pub(crate) struct Reach {
+    /// What was written before.
+    pub(crate) lake: Arc<Lake>,
+    /// Who shows what the journal holds.
+    pub(crate) settler: settler::Sender,
+    /// Who makes rows durable.
+    pub(crate) writer: mpsc::Sender<Order>,
+}
+
 /// Keeps the table `objects`.
-pub(crate) struct Recorder {
+struct Recorder {
     cluster: Option<Arc<str>>,
     writer: mpsc::Sender<Order>,
     known: Known,
@@ -49,23 +59,35 @@ pub(crate) struct Recorder {
     is_refused: bool,
 }
 
+/// Looks up what the lake has, which takes as long as the journal is, then writes until `stop`, or nothing more can be seen.
+/// Everything in the journal must have been sent to the settler; nobody waits for the rest.
+pub(crate) async fn record(
+    reach: Reach,
+    cluster: Option<Arc<str>>,
+    changes: mpsc::Receiver<Vec<Seen>>,
+    stop: CancellationToken,
+) {
+    let opened = tokio::select! {
+        () = stop.cancelled() => return,
+        opened = Recorder::open(reach, cluster) => opened,
+    };
+    match opened {
+        Ok(recorder) => recorder.run(changes, stop).await,
+        Err(error) => error!("the cluster's objects are not written to the lake: {error:#}"),
+    }
+}
+
 impl Recorder {
-    /// Looks up what the lake has. Everything in the journal must have been sent to the settler.
-    pub(crate) async fn open(
-        lake: &Lake,
-        settler: &settler::Sender,
-        writer: mpsc::Sender<Order>,
-        cluster: Option<Arc<str>>,
-    ) -> Result<Self> {
+    async fn open(reach: Reach, cluster: Option<Arc<str>>) -> Result<Self> {
+        let Reach { lake, settler, writer } = reach;
         let (done, shown) = oneshot::channel();
-        settler.send(Task::Refresh(done)).await.context("the settler stopped")?;
+        settler.send(Task::Shown(done)).await.context("the settler stopped")?;
         shown.await.context("the settler stopped")?;
-        let known = Known::read(lake, cluster.as_deref()).await.context("reading which objects the lake has")?;
+        let known = Known::read(&lake, cluster.as_deref()).await.context("reading which objects the lake has")?;
         Ok(Self { cluster, writer, known, waiting: Vec::new(), is_refused: false })
     }
 
-    /// Writes until `stop`, or nothing more can be seen.
-    pub(crate) async fn run(mut self, mut changes: mpsc::Receiver<Vec<Seen>>, stop: CancellationToken) {
+    async fn run(mut self, mut changes: mpsc::Receiver<Vec<Seen>>, stop: CancellationToken) {
         loop {
             tokio::select! {
                 biased;

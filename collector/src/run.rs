@@ -34,7 +34,7 @@ use crate::keeper::{Keeper, Pace, maintain};
 use crate::nodes::Nodes;
 use crate::observer::ObserverService;
 use crate::operation::CollectorOperation;
-use crate::recorder::{self, Recorder};
+use crate::recorder::{self, Reach, record};
 use crate::replay::replay;
 use crate::settler::{self, Settler, Task};
 use crate::writer::Writer;
@@ -134,13 +134,12 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
     let writing = Writer::new(journal, sequences, settler.clone());
     let writer_thread = thread::Builder::new().name("journal".to_owned()).spawn(move || writing.run(orders))?;
 
-    let recorder = Recorder::open(&lake, &settler, writer.clone(), cluster_name.clone()).await?;
-
     let (stop, stop_keeper) = (CancellationToken::new(), CancellationToken::new());
     let pace = Pace { interval: settings.commit_interval, rows: settings.commit_rows as usize };
     let keeper = Keeper { lake: Arc::clone(&lake), writer: writer.clone(), settled: settled_by_now, pace };
     let keeper = tokio::spawn(keeper.run(stop_keeper.clone()));
-    let recorder = tokio::spawn(recorder.run(changes, stop.clone()));
+    let reach = Reach { lake: Arc::clone(&lake), settler: settler.clone(), writer: writer.clone() };
+    let recorder = tokio::spawn(record(reach, cluster_name.clone(), changes, stop.clone()));
     tokio::spawn(maintain(Arc::clone(&lake), settings.maintenance, Arc::clone(&clock), stop.clone()));
     let nodes = Nodes::default();
     tokio::spawn(declare_gone(

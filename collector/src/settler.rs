@@ -63,6 +63,8 @@ pub(crate) enum Task {
     },
     /// Bring what queries see up to date with what has arrived.
     Refresh(oneshot::Sender<()>),
+    /// Say when everything sent before this has been shown.
+    Shown(oneshot::Sender<()>),
     /// Start a tail.
     Subscribe(Subject, oneshot::Sender<mpsc::Receiver<News>>),
     /// Tell the tails something.
@@ -157,6 +159,7 @@ impl Settler {
                     }
                 }
                 Task::RunEnded { node, run, at } => self.joiner.run_ended(&node, run, at),
+                Task::Shown(done) => drop(done.send(())),
                 Task::Refresh(done) => {
                     self.show_all(pending);
                     let _ = done.send(());
