@@ -17,7 +17,7 @@ use weir_model::{FlowRow, Front, FrontMethod, Leg, PodRef, RouteLeg, Routed, Spl
 use open::OpenFronts;
 use seen::Seen;
 
-/// The bounds of [`Pairs`].
+/// The bounds of what is paired.
 #[derive(Clone, Copy, Debug)]
 pub struct PairOptions {
     /// The most requests, and the most connections to gateways, that are remembered; the first ones are forgotten first.
