@@ -275,7 +275,8 @@ impl Settler {
         let compiled = self.compiled.borrow();
         self.journeys.arrive(&rows.flows, &rows.requests, &compiled.routes, next.arrived_ns);
         drop(compiled);
-        self.show(next);
+        let rows = self.finished(rows, Finality::Provisional);
+        self.lake.put(next.position, &rows);
     }
 
     /// Puts a batch where queries see it, as it stands now.
@@ -299,9 +300,14 @@ impl Settler {
         rows
     }
 
-    /// The same with the rules that requests met, and what was measured.
+    /// The rows of a batch with all that is said of them by now.
     fn settled_rows(&mut self, next: &Pending, finality: Finality) -> Rows {
-        let mut rows = self.joined_rows(next, finality);
+        let rows = self.joined_rows(next, finality);
+        self.finished(rows, finality)
+    }
+
+    /// Joined rows with the rules that requests met, and what was measured.
+    fn finished(&mut self, mut rows: Rows, finality: Finality) -> Rows {
         let compiled = self.compiled.borrow();
         self.journeys.settle(&mut rows.flows, &mut rows.requests, &compiled.routes, finality);
         drop(compiled);
