@@ -138,9 +138,13 @@ impl Named {
     /// Fills in what the whole connections show, then which rules their requests met.
     fn settle(&self, rows: &mut [FlowRow], requests: &mut [RequestRow], joiner: &mut Joiner) {
         let known = Known { snapshot: &self.snapshot, policies: &self.policies };
-        for row in rows.iter_mut().chain(requests.iter_mut().map(|row| &mut row.flow)) {
+        for row in &mut *rows {
             joiner.settle(row, &self.snapshot, Finality::Final);
             joiner.judge(row, &known, Finality::Final);
+        }
+        // Requests have no columns of policies.
+        for row in &mut *requests {
+            joiner.settle(&mut row.flow, &self.snapshot, Finality::Final);
         }
         let mut journeys = Journeys::new(PairOptions { max_requests: usize::MAX, ..PairOptions::default() });
         journeys.arrive(rows, requests, &self.routes, 0);
