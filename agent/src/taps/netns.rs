@@ -88,7 +88,7 @@ pub(super) fn decide(sight: &Sight, snapshot: &Snapshot, node: &str, free: impl 
 
 /// The one pod of `node` that may have an address and is free.
 fn pod_at(ip: IpAddr, snapshot: &Snapshot, node: &str, free: &impl Fn(&PodRef, IpAddr) -> bool) -> Option<PodRef> {
-    let here = |entry: &&PodEntry| entry.node.as_deref() == Some(node) && free(&entry.pod, ip);
+    let here = |entry: &&PodEntry| entry.node().is_some_and(|own| **own == *node) && free(&entry.pod, ip);
     let pods: Vec<_> = snapshot.pods_at(ip).into_iter().filter(here).collect();
     match pods[..] {
         [only] => Some(only.pod.clone()),

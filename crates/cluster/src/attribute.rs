@@ -66,7 +66,7 @@ fn node_local_dns(snapshot: &Snapshot, tap: &Tap) -> Arc<Endpoint> {
     Arc::new(Endpoint {
         kind: EndpointKind::Node,
         name: Some(Arc::from("node-local-dns")),
-        node: pod.and_then(|pod| pod.node.clone()),
+        node: pod.and_then(|pod| pod.node().cloned()),
         zone: pod.and_then(|pod| pod.endpoint.zone.clone()),
         ..Endpoint::default()
     })

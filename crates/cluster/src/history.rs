@@ -17,7 +17,7 @@ use std::sync::Arc;
 use weir_model::{PodRef, ServiceRef, ServiceType, Timestamp};
 
 use crate::objects::{Object, ObjectKey, ObjectKind};
-use crate::snapshot::{At, Claim, HashMap, Holders, Index, Ip, Naming, OPEN, Port, PortName, Socket, Steps};
+use crate::snapshot::{At, Claim, HashMap, Holders, Index, Ip, Naming, News, OPEN, Port, PortName, Socket, Steps};
 use crate::{Snapshot, SnapshotOptions};
 use names::Held;
 use nodes::NodeFacts;
@@ -55,7 +55,8 @@ impl Default for Memory {
 /// finished, or when its deletion was seen. Where the next pod of an address may have started before the one before it
 /// ended, snapshots of the time between name neither, until it is sure that the later one had the address: its
 /// containers ran, or the address was seen with it. Services, endpoints and nodes hold from when they were seen (or made)
-/// to when they were seen to be gone.
+/// to when they were seen to be gone. What is told before every kind is [`complete`](History::complete) adds to what was
+/// told before, as one list: it has been so as long as that.
 #[derive(Debug)]
 pub struct History {
     options: SnapshotOptions,
@@ -175,6 +176,7 @@ impl History {
         self.complete.insert(kind);
         if ADDRESSED.iter().all(|kind| self.complete.contains(kind)) {
             self.index.partial = false;
+            self.sweep_namings();
         }
     }
 
@@ -232,6 +234,11 @@ impl History {
             }
             Ended::Name(name) => self.index.named.update(name, |steps| steps.forget(before), Steps::is_empty),
         }
+    }
+
+    /// When something counts from that was seen at a time.
+    fn news(&self, seen: Timestamp, made: Option<Timestamp>) -> News {
+        News { seen, early: self.early(seen, made), is_listed: self.index.partial }
     }
 
     /// From when on something counts that was seen at a time, where nobody had its place before.

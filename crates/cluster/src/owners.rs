@@ -21,7 +21,7 @@ impl OwnerCandidates {
         if is_link_scoped(src_ip) || is_link_scoped(dst_ip) {
             return;
         }
-        let here = |pod: &&PodEntry| node.is_none() || pod.node.as_deref() == node;
+        let here = |pod: &&PodEntry| node.is_none_or(|node| pod.node().is_some_and(|own| **own == *node));
         let local = |ip| snapshot.pod(ip).filter(here).map(|pod| pod.pod.clone());
         let sharing: BTreeSet<PodRef> = [src_ip, dst_ip].into_iter().filter_map(local).collect();
         match &mut self.pods {

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod dns;
+mod few;
 mod life;
 mod naming;
 mod networks;
@@ -24,6 +25,7 @@ use crate::History;
 use crate::objects::Objects;
 pub(crate) use addresses::{Holder, Holders, Ranges, Rank, bridges};
 pub(crate) use dns::{Meant, NamedService, key as name_key};
+pub(crate) use few::Few;
 pub use life::PodEntry;
 pub(crate) use life::{Life, OPEN};
 pub(crate) use naming::{Naming, PortName, candidates};
@@ -33,7 +35,7 @@ pub use services::Backend;
 pub(crate) use services::{At, Claim, sorted};
 pub(crate) use shards::Shards;
 pub(crate) use socket::{Ip, Port, Socket};
-pub(crate) use steps::Steps;
+pub(crate) use steps::{News, Steps};
 
 pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
 pub(crate) type HashSet<K> = std::collections::HashSet<K, foldhash::fast::RandomState>;
@@ -77,7 +79,7 @@ pub struct Snapshot {
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
     pub(crate) holders: Shards<Ip, Holders>,
-    pub(crate) lives: Shards<PodRef, Vec<Arc<Life>>>,
+    pub(crate) lives: Shards<PodRef, Few<Arc<Life>>>,
     pub(crate) on_node: Shards<Arc<str>, Arc<BTreeSet<PodRef>>>,
     pub(crate) sockets: Shards<Socket, At>,
     pub(crate) node_ports: Shards<Port, Steps<Arc<Claim>>>,

@@ -17,7 +17,7 @@ pub use way::{Sighting, Way};
 /// that no node before it has rewritten it.
 pub fn is_telling(snapshot: &Snapshot, node: &str, translation: &Translation) -> bool {
     let opener = || snapshot.pod(translation.original.src_ip);
-    translation.rewrites() || opener().is_some_and(|pod| pod.node.as_deref() == Some(node))
+    translation.rewrites() || opener().is_some_and(|pod| pod.node().is_some_and(|own| **own == *node))
 }
 
 /// The bounds of [`Translations`].

@@ -41,8 +41,8 @@ pub(super) struct Owned {
 pub(super) struct Owners {
     /// The controllers of the owners that are known.
     controllers: HashMap<ObjectKey, Option<Owner>>,
-    /// What each owner owns, pods and owners, whether it is known itself or not.
-    owned: HashMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// What each owner owns in its namespace, pods and owners, whether it is known itself or not.
+    owned: HashMap<ObjectKey, BTreeSet<(ObjectKind, Arc<str>)>>,
 }
 
 impl Owners {
@@ -54,7 +54,7 @@ impl Owners {
     /// Something has an owner.
     pub(super) fn adopt(&mut self, owned: &ObjectKey, owner: Option<&Owner>) {
         if let Some(key) = owner.and_then(|owner| Self::key(&owned.namespace, owner)) {
-            self.owned.entry(key).or_default().insert(owned.clone());
+            self.owned.entry(key).or_default().insert((owned.kind, Arc::clone(&owned.name)));
         }
     }
 
@@ -62,7 +62,7 @@ impl Owners {
     pub(super) fn release(&mut self, owned: &ObjectKey, owner: Option<&Owner>) {
         let Some(key) = owner.and_then(|owner| Self::key(&owned.namespace, owner)) else { return };
         if let Some(all) = self.owned.get_mut(&key) {
-            all.remove(owned);
+            all.remove(&(owned.kind, Arc::clone(&owned.name)));
             if all.is_empty() {
                 self.owned.remove(&key);
             }
@@ -96,7 +96,11 @@ impl Owners {
     fn pods_below(&self, key: &ObjectKey) -> BTreeSet<ObjectKey> {
         let (mut pods, mut level) = (BTreeSet::new(), vec![key.clone()]);
         for _ in 0..=MAX_CHAIN {
-            let next = level.iter().filter_map(|key| self.owned.get(key)).flatten().cloned();
+            let next = level.iter().filter_map(|key| self.owned.get(key)).flatten().map(|(kind, name)| ObjectKey {
+                kind: *kind,
+                namespace: Arc::clone(&key.namespace),
+                name: Arc::clone(name),
+            });
             let (of_level, owners): (Vec<_>, Vec<_>) = next.partition(|key| key.kind == ObjectKind::Pod);
             pods.extend(of_level);
             level = owners;

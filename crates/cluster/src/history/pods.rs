@@ -9,7 +9,7 @@ use super::owners::Owned;
 use super::{Ended, History, SECOND_NS};
 use crate::PodEntry;
 use crate::objects::{ObjectKey, ObjectKind, Pod};
-use crate::snapshot::{Life, OPEN};
+use crate::snapshot::{Few, Life, OPEN};
 
 /// Versions of one pod that are remembered; then the second one is dropped.
 const MAX_VERSIONS: usize = 16;
@@ -82,7 +82,6 @@ impl History {
     ) -> Option<Arc<Life>> {
         let mut ips: Vec<IpAddr> = pod.ips().filter(|ip| !ip.is_unspecified()).collect();
         ips.sort_unstable();
-        ips.shrink_to_fit();
         let has_own = !pod.spec.host_network && !ips.is_empty();
         let finished = pod.finished();
         if pod.is_over() || !has_own {
@@ -99,7 +98,7 @@ impl History {
             self.live(&life);
             return Some(life);
         };
-        if life.started != pod.started() || life.at(OPEN).is_some_and(|entry| entry.ips != ips) {
+        if life.started != pod.started() || life.at(OPEN).is_some_and(|entry| *entry.ips != *ips) {
             self.end_life(life, seen);
             let life = self.begin_life(pod, name, owned, ips, seen);
             self.live(&life);
@@ -134,7 +133,7 @@ impl History {
             from,
             sure_from: sure_from(pod, seen),
             to: OPEN,
-            versions: vec![(from, entry)],
+            versions: Few::One((from, entry)),
         })
     }
 
@@ -156,7 +155,7 @@ impl History {
             self.index.holders.update(&(*ip).into(), |holders| holders.live(life), |_| false);
         }
         self.index.lives.update(&entry.pod, |lives| life.put_in(lives), |_| false);
-        if let Some(node) = &entry.node
+        if let Some(node) = entry.node()
             && self.index.on_node.get(node).is_none_or(|pods| !pods.contains(&entry.pod))
         {
             let put = |pods: &mut Arc<std::collections::BTreeSet<PodRef>>| {
@@ -180,14 +179,14 @@ impl History {
                 kind: EndpointKind::Pod,
                 namespace: Some(Arc::clone(&name.namespace)),
                 name: Some(Arc::clone(&name.name)),
-                node: node.clone(),
+                node,
                 labels,
                 ..Endpoint::default()
             },
             name,
             owned,
         );
-        PodEntry { pod: name.clone(), ips, node, endpoint: Arc::new(endpoint) }
+        PodEntry { pod: name.clone(), ips: ips.into(), endpoint: Arc::new(endpoint) }
     }
 
     /// The endpoint with zone and workload as they are known now.
@@ -207,7 +206,7 @@ impl History {
         let Some(facts) = self.pods.get_mut(name) else { return };
         let (Some(mut life), owned) = (facts.life.take(), Arc::clone(&facts.owned)) else { return };
         let mut is_news = false;
-        for (_, entry) in &mut Arc::make_mut(&mut life).versions {
+        for (_, entry) in Arc::make_mut(&mut life).versions.iter_mut() {
             let endpoint = self.placed((*entry.endpoint).clone(), name, &owned);
             if endpoint != *entry.endpoint {
                 entry.endpoint = Arc::new(endpoint);
@@ -223,9 +222,15 @@ impl History {
     }
 
     pub(super) fn forget_pod(&mut self, pod: &PodRef, before: Timestamp) {
-        let nodes: Vec<Arc<str>> =
-            self.index.lives.get(pod).into_iter().flatten().filter_map(|life| life.at(OPEN)?.node.clone()).collect();
-        self.index.lives.update(pod, |lives| lives.retain(|life| life.to >= before), Vec::is_empty);
+        let nodes: Vec<Arc<str>> = self
+            .index
+            .lives
+            .get(pod)
+            .into_iter()
+            .flat_map(|lives| lives.iter())
+            .filter_map(|life| life.at(OPEN)?.node().cloned())
+            .collect();
+        self.index.lives.update(pod, |lives| lives.retain(|life| life.to >= before), Few::is_empty);
         if self.index.lives.get(pod).is_some() {
             return;
         }

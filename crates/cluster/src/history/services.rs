@@ -184,15 +184,11 @@ impl History {
     fn settle_socket(&mut self, socket: Socket, seen: Timestamp, made: Option<Timestamp>) {
         let claim = self.claimants.get(&socket).and_then(|claimants| settle(claimants, &self.index.several));
         let claim = claim.map(|claim| self.claims.share(claim));
-        let early = self.early(seen, made);
-        let mut was_held = false;
-        let step = |at: &mut At| {
-            was_held = at.claim.last().is_some();
-            let from = if was_held { seen } else { early };
-            was_held &= at.claim.set(from, claim);
-        };
+        let news = self.news(seen, made);
+        let mut has_ended = false;
+        let step = |at: &mut At| has_ended = at.claim.tell(news, claim);
         self.index.sockets.update(&socket, step, At::is_empty);
-        if was_held {
+        if has_ended {
             self.ended.push_back((seen, Ended::Socket(socket)));
         }
     }
@@ -200,15 +196,11 @@ impl History {
     fn settle_node_port(&mut self, port: Port, seen: Timestamp, made: Option<Timestamp>) {
         let claim = self.node_port_claimants.get(&port).and_then(|claimants| settle(claimants, &self.index.several));
         let claim = claim.map(|claim| self.claims.share(claim));
-        let early = self.early(seen, made);
-        let mut was_held = false;
-        let step = |steps: &mut Steps<Arc<Claim>>| {
-            was_held = steps.last().is_some();
-            let from = if was_held { seen } else { early };
-            was_held &= steps.set(from, claim);
-        };
+        let news = self.news(seen, made);
+        let mut has_ended = false;
+        let step = |steps: &mut Steps<Arc<Claim>>| has_ended = steps.tell(news, claim);
         self.index.node_ports.update(&port, step, Steps::is_empty);
-        if was_held {
+        if has_ended {
             self.ended.push_back((seen, Ended::NodePort(port)));
         }
     }
@@ -218,15 +210,11 @@ impl History {
         if now.is_none() && self.index.named.get(&*key).is_none() {
             return;
         }
-        let early = self.early(seen, made);
-        let mut was_named = false;
-        let step = |steps: &mut Steps<Arc<NamedService>>| {
-            was_named = steps.last().is_some();
-            let from = if was_named { seen } else { early };
-            was_named &= steps.set(from, now.map(Arc::new));
-        };
+        let news = self.news(seen, made);
+        let mut has_ended = false;
+        let step = |steps: &mut Steps<Arc<NamedService>>| has_ended = steps.tell(news, now.map(Arc::new));
         self.index.named.update(&key, step, Steps::is_empty);
-        if was_named {
+        if has_ended {
             self.ended.push_back((seen, Ended::Name(key)));
         }
     }

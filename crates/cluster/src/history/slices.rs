@@ -119,15 +119,11 @@ impl History {
 
     fn name_endpoint(&mut self, socket: Socket, seen: Timestamp, made: Option<Timestamp>) {
         let naming = self.naming(socket);
-        let early = self.early(seen, made);
-        let mut was_named = false;
-        let step = |at: &mut At| {
-            was_named = at.naming.last().is_some();
-            let from = if was_named { seen } else { early };
-            was_named &= at.naming.set(from, naming);
-        };
+        let news = self.news(seen, made);
+        let mut has_ended = false;
+        let step = |at: &mut At| has_ended = at.naming.tell(news, naming);
         self.index.sockets.update(&socket, step, At::is_empty);
-        if was_named {
+        if has_ended {
             self.ended.push_back((seen, Ended::Socket(socket)));
         }
     }
@@ -147,13 +143,19 @@ impl History {
             return Some(Arc::clone(known));
         }
         if self.namings.len() >= self.namings_watermark {
-            self.namings.retain(|_, naming| Arc::strong_count(naming) > 1);
-            self.namings_watermark = 1_024.max(2 * self.namings.len());
+            self.sweep_namings();
         }
         let borrowed: Vec<_> = ports.iter().map(|(port, service_type)| (&**port, *service_type)).collect();
         let naming = Arc::new(Naming::new(&borrowed));
         self.namings.insert(ports, Arc::clone(&naming));
         Some(naming)
+    }
+
+    /// Drops those that nobody is named by any more.
+    pub(super) fn sweep_namings(&mut self) {
+        self.namings.retain(|_, naming| Arc::strong_count(naming) > 1);
+        self.namings.shrink_to_fit();
+        self.namings_watermark = 1_024.max(2 * self.namings.len());
     }
 
     /// The endpoints of a Service's port, from all its slices.

@@ -7,6 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixSet;
 use weir_model::{Endpoint, Timestamp};
 
+use super::Few;
 use super::life::{Life, OPEN, PodEntry};
 
 /// In which order claims to an address count. Pods come behind nodes and before Services.
@@ -41,9 +42,9 @@ impl Claimed {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Holders {
     /// Nodes and Services, by rank and name.
-    pub(crate) claimed: Vec<Claimed>,
+    pub(crate) claimed: Few<Arc<Claimed>>,
     /// Pods, in the order they were seen in.
-    pub(crate) lives: Vec<Arc<Life>>,
+    pub(crate) lives: Few<Arc<Life>>,
 }
 
 /// Who has an address.
@@ -69,7 +70,7 @@ impl Holders {
         match claimed.rank {
             Rank::Node | Rank::Told => Some(Holder::Node(&claimed.endpoint)),
             Rank::Service | Rank::Bridge => Some(self.pod_at(time).unwrap_or_else(|| {
-                let same = |other: &Claimed| other.endpoint == claimed.endpoint;
+                let same = |other: &Arc<Claimed>| other.endpoint == claimed.endpoint;
                 let mut others = self.claimed.iter().filter(|other| other.rank == Rank::Service && other.holds(time));
                 match claimed.rank {
                     Rank::Service if others.all(same) => Holder::Service(&claimed.endpoint),
@@ -100,8 +101,7 @@ impl Holders {
             open.endpoint = Arc::clone(endpoint);
             return;
         }
-        self.claimed.reserve_exact(1);
-        self.claimed.push(Claimed { rank, endpoint: Arc::clone(endpoint), from, to: OPEN });
+        self.claimed.push(Arc::new(Claimed { rank, endpoint: Arc::clone(endpoint), from, to: OPEN }));
         self.claimed.sort_by(|a, b| (a.rank, &a.endpoint.name).cmp(&(b.rank, &b.endpoint.name)));
     }
 
@@ -113,10 +113,11 @@ impl Holders {
     }
 
     fn open(&mut self, rank: Rank, endpoint: &Endpoint) -> Option<&mut Claimed> {
-        self.claimed.iter_mut().find(|claimed| {
+        let open = self.claimed.iter_mut().find(|claimed| {
             let (name, namespace) = (&claimed.endpoint.name, &claimed.endpoint.namespace);
             claimed.to == OPEN && claimed.rank == rank && *name == endpoint.name && *namespace == endpoint.namespace
-        })
+        });
+        open.map(Arc::make_mut)
     }
 
     /// A life begins, ends, or is now known better.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use weir_model::{Endpoint, PodRef, Timestamp};
 
+use super::Few;
+
 /// A pod that has addresses of its own.
 ///
 /// Pods of the host's network are none, nor are pods that are over or have no address yet. Where two pods claim one
@@ -17,11 +19,16 @@ pub struct PodEntry {
     /// Namespace and name.
     pub pod: PodRef,
     /// Its addresses, sorted.
-    pub ips: Vec<IpAddr>,
-    /// The node it is bound to.
-    pub node: Option<Arc<str>>,
+    pub ips: Box<[IpAddr]>,
     /// The pod as an endpoint.
     pub endpoint: Arc<Endpoint>,
+}
+
+impl PodEntry {
+    /// The node it is bound to.
+    pub fn node(&self) -> Option<&Arc<str>> {
+        self.endpoint.node.as_ref()
+    }
 }
 
 /// No end is known.
@@ -42,7 +49,7 @@ pub(crate) struct Life {
     /// It had them no longer; [`OPEN`] while it lives.
     pub(crate) to: Timestamp,
     /// What it was like from each time on, in order; the first holds from its start. Never empty.
-    pub(crate) versions: Vec<(Timestamp, PodEntry)>,
+    pub(crate) versions: Few<(Timestamp, PodEntry)>,
 }
 
 impl Life {
@@ -58,11 +65,10 @@ impl Life {
     }
 
     /// Puts it in the place of what was known of it, or behind the others. Most addresses and names have one life.
-    pub(crate) fn put_in(self: &Arc<Self>, lives: &mut Vec<Arc<Self>>) {
+    pub(crate) fn put_in(self: &Arc<Self>, lives: &mut Few<Arc<Self>>) {
         if let Some(known) = lives.iter_mut().find(|known| known.id == self.id) {
             *known = Arc::clone(self);
         } else {
-            lives.reserve_exact(1);
             lives.push(Arc::clone(self));
         }
     }

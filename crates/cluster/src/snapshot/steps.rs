@@ -15,6 +15,17 @@ impl<V> Default for Steps<V> {
     }
 }
 
+/// When something that is seen counts from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct News {
+    /// When it was seen.
+    pub(crate) seen: Timestamp,
+    /// Where nothing held before, from here on.
+    pub(crate) early: Timestamp,
+    /// It is part of a first list: what it adds to was so too, all the time.
+    pub(crate) is_listed: bool,
+}
+
 impl<V: PartialEq> Steps<V> {
     pub(crate) fn at(&self, time: Timestamp) -> Option<&V> {
         match self {
@@ -31,8 +42,30 @@ impl<V: PartialEq> Steps<V> {
         }
     }
 
+    /// Something else is seen to hold, or nothing. Returns whether what held before has ended.
+    pub(crate) fn tell(&mut self, news: News, value: Option<V>) -> bool {
+        let Some(last) = self.last_mut() else {
+            self.set(news.early, value);
+            return false;
+        };
+        match value {
+            Some(value) if news.is_listed => {
+                *last = value;
+                false
+            }
+            value => self.set(news.seen, value),
+        }
+    }
+
+    fn last_mut(&mut self) -> Option<&mut V> {
+        match self {
+            Self::One(_, value) => Some(value),
+            Self::Many(steps) => steps.last_mut()?.1.as_mut(),
+        }
+    }
+
     /// From a time on something else holds; steps that would lie behind that are dropped. Returns whether it was news.
-    pub(crate) fn set(&mut self, from: Timestamp, value: Option<V>) -> bool {
+    fn set(&mut self, from: Timestamp, value: Option<V>) -> bool {
         if self.last() == value.as_ref() {
             return false;
         }
@@ -80,6 +113,35 @@ impl<V: PartialEq> Steps<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn told(times: [i64; 2], is_listed: bool) -> (Steps<char>, bool) {
+        let mut steps = Steps::default();
+        for (seen, value) in times.into_iter().zip(['a', 'b']) {
+            let news = News { seen: Timestamp(seen), early: Timestamp(seen - 5), is_listed };
+            if steps.tell(news, Some(value)) {
+                return (steps, true);
+            }
+        }
+        (steps, false)
+    }
+
+    #[test]
+    fn what_is_seen_first_counts_from_early_on_and_ends_with_the_next() {
+        let (steps, has_ended) = told([10, 20], false);
+        assert!(has_ended);
+        let values = [4, 5, 19, 20].map(|t| steps.at(Timestamp(t)).copied());
+        assert_eq!(values, [None, Some('a'), Some('a'), Some('b')]);
+    }
+
+    #[test]
+    fn what_a_list_adds_to_was_so_all_the_time() {
+        let (mut steps, has_ended) = told([10, 20], true);
+        assert!(!has_ended);
+        assert_eq!([4, 5, 19, 20].map(|t| steps.at(Timestamp(t)).copied()), [None, Some('b'), Some('b'), Some('b')]);
+        let gone = News { seen: Timestamp(30), early: Timestamp(25), is_listed: true };
+        assert!(steps.tell(gone, None), "what is gone has ended, whatever else is still to be listed");
+        assert_eq!([29, 30].map(|t| steps.at(Timestamp(t)).copied()), [Some('b'), None]);
+    }
 
     #[test]
     fn each_time_has_the_value_of_the_step_before_it() {
