@@ -6,6 +6,7 @@
 //! race (see `join/primary.rs`); the first final decision stands. Nothing here reads a clock: the caller says when it is.
 
 mod audit;
+mod clocks;
 mod connection;
 mod coverage;
 mod ends;
@@ -190,6 +191,7 @@ impl Joiner {
             self.touched.push_back((now_ns, found));
         }
         self.identities.learn(&leg, found);
+        self.coverage.clocks.learn(&leg, connection);
         connection.learn(leg, row);
         connection.find_way(&self.translations);
         self.identities.learn_way(connection, found);

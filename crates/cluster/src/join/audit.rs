@@ -65,8 +65,7 @@ fn reach(connection: &Connection, judged: &Judged, answer: Answer, coverage: &Co
     if answer == Answer::Yes || connection.leg(Leg::Server).is_some() {
         return Reach::There;
     }
-    let until = connection.legs.iter().map(|leg| leg.last_ts).max().unwrap_or(connection.first_ts);
-    let told = |pod| coverage.was_told(pod, connection.first_ts, until);
+    let told = |pod| coverage.was_told(pod, &connection.legs);
     // Legs of TCP are found whatever is translated. Others are only where every leg has the same addresses, or conntrack told.
     let would_join = connection.way.is_some()
         || connection.legs.iter().all(|leg| leg.key.tuple.protocol == Protocol::TCP || !leg.shows_service());

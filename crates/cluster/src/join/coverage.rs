@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use weir_model::{Coverage, PodRef, RunId, Timestamp};
 
+use super::clocks::Clocks;
+use super::connection::LegSeen;
+
 #[derive(Clone, Debug)]
 struct Span {
     node: Arc<str>,
@@ -17,7 +20,7 @@ struct Span {
     told: Timestamp,
 }
 
-/// Spans of packet time in which pods had a tap.
+/// Spans of packet time in which pods had a tap, each by the clock of the tap's node.
 ///
 /// Key: the pod. Cap: [`MAX_PODS`], the one that was watched longest ago first, and [`MAX_SPANS`] for each pod, oldest
 /// first; spans of one tap and run that touch are merged, so a pod that
@@ -28,6 +31,7 @@ pub(super) struct CoverageIndex {
     /// The newest packet time that each node told of. Cap: [`MAX_NODES`], then a node that is new is not noted.
     heard: HashMap<Arc<str>, Timestamp>,
     slack_ns: i64,
+    pub(super) clocks: Clocks,
 }
 
 const MAX_SPANS: usize = 64;
@@ -39,7 +43,7 @@ const HELD_NS: i64 = 90_000_000_000;
 
 impl CoverageIndex {
     pub(super) fn new(slack_ns: i64) -> Self {
-        Self { pods: HashMap::new(), heard: HashMap::new(), slack_ns }
+        Self { pods: HashMap::new(), heard: HashMap::new(), slack_ns, clocks: Clocks::default() }
     }
 
     pub(super) fn cover(&mut self, node: &Arc<str>, run: RunId, coverage: &Coverage) {
@@ -87,10 +91,11 @@ impl CoverageIndex {
         }
     }
 
-    /// Whether the pod was watched at that time.
-    pub(super) fn tapped(&self, pod: &PodRef, at: Timestamp) -> bool {
+    /// Whether the pod was watched when a node's clock said that it is `at`.
+    pub(super) fn tapped(&self, pod: &PodRef, at: Timestamp, node: Option<&Arc<str>>) -> bool {
         self.pods.get(pod).is_some_and(|spans| {
             spans.iter().any(|span| {
+                let at = self.clocks.told(at, node, &span.node);
                 span.from.plus_ns(-self.slack_ns) <= at && span.to.is_none_or(|to| at <= to.plus_ns(self.slack_ns))
             })
         })
@@ -105,11 +110,15 @@ impl CoverageIndex {
         }
     }
 
-    /// Whether the pod was watched from one time to another, and all that was seen there by then has been told: what is not
-    /// known of that time did not happen.
-    pub(super) fn was_told(&self, pod: &PodRef, from: Timestamp, to: Timestamp) -> bool {
+    /// Whether the pod was watched all the time that legs were seen, and all that was seen there by then has been told: what
+    /// is not known of that time did not happen.
+    pub(super) fn was_told(&self, pod: &PodRef, legs: &[LegSeen]) -> bool {
         self.pods.get(pod).is_some_and(|spans| {
             spans.iter().any(|span| {
+                let here = |time, leg: &LegSeen| self.clocks.told(time, leg.key.node.as_ref(), &span.node);
+                let from = legs.iter().map(|leg| here(leg.start_ts, leg)).min();
+                let to = legs.iter().map(|leg| here(leg.last_ts, leg)).max();
+                let Some((from, to)) = from.zip(to) else { return false };
                 let heard = self.heard.get(&span.node).is_some_and(|heard| *heard >= to.plus_ns(HELD_NS));
                 let watched_to = if heard { span.to.unwrap_or(to) } else { span.told };
                 span.from.plus_ns(-self.slack_ns) <= from && to <= watched_to.plus_ns(self.slack_ns)
@@ -135,7 +144,7 @@ mod tests {
         for span in spans {
             index.cover(&"node-a".into(), RunId(1), span);
         }
-        index.tapped(spans[0].pod.as_ref().expect("a pod"), Timestamp(at))
+        index.tapped(spans[0].pod.as_ref().expect("a pod"), Timestamp(at), None)
     }
 
     #[test]

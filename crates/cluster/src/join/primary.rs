@@ -92,5 +92,5 @@ fn other_side_watched(leg: &LegSeen, connection: &Connection, coverage: &Coverag
 }
 
 fn watched(pod: &PodRef, leg: &LegSeen, coverage: &CoverageIndex) -> Better {
-    if coverage.tapped(pod, leg.start_ts) { Better::Exists } else { Better::None }
+    if coverage.tapped(pod, leg.start_ts, leg.key.node.as_ref()) { Better::Exists } else { Better::None }
 }

@@ -314,9 +314,9 @@ fn check_with_less(mode: &'static str) {
     }
     for wrong_by in [60 * SECOND, -60 * SECOND] {
         let lab = Lab::new(mode).with_clock(1, wrong_by);
-        for groups in [&[&[0, 1][..]][..], &[&[1, 0]]] {
-            let rows = lab.settle(groups, true);
-            let why = format!("clocks {wrong_by} ns apart");
+        for (groups, with_conntrack) in [(&[&[0, 1][..]][..], true), (&[&[1, 0]], true), (&[&[0, 1]], false)] {
+            let rows = lab.settle(groups, with_conntrack);
+            let why = format!("clocks {wrong_by} ns apart, conntrack: {with_conntrack}");
             lab.events.iter().for_each(|event| check_not_wrong(event, &rows, &why));
         }
     }
