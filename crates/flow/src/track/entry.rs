@@ -162,6 +162,7 @@ const fn opener(detail: &Detail) -> (bool, InitiatorBy) {
         Detail::Tcp(segment) => match (segment.is_syn(), segment.is_ack()) {
             (true, false) => (true, InitiatorBy::Syn),
             (true, true) => (false, InitiatorBy::SynAck),
+            (false, _) if segment.is_refusal() => (false, InitiatorBy::SynAck),
             (false, _) => (true, InitiatorBy::FirstPacket),
         },
         Detail::SctpInit => (true, InitiatorBy::Syn),

@@ -34,7 +34,7 @@ impl TcpTrack {
     /// The connection that a packet opens (of no meaning for other protocols).
     pub(super) fn new(detail: &Detail, time: Timestamp) -> Self {
         let state = match detail {
-            Detail::Tcp(segment) if segment.is_syn() => TcpState::SynSent,
+            Detail::Tcp(segment) if segment.is_syn() || segment.is_refusal() => TcpState::SynSent,
             _ => TcpState::Established,
         };
         Self { sides: [Side::default(); 2], rtt_us: NOT_MEASURED, ack_us: micros(time), state, marks: 0 }
@@ -258,6 +258,9 @@ impl TcpTrack {
             self.marks |= Self::RESET_BY_SRC;
         } else if self.state == TcpState::SynSent {
             self.marks |= Self::REFUSED;
+            if segment.is_refusal() {
+                self.sides[0].learn_isn(segment.ack.wrapping_sub(1));
+            }
         }
         self.state = TcpState::Reset;
     }
@@ -321,6 +324,11 @@ impl Segment {
     pub const fn is_control(&self) -> bool {
         const CONTROL: u8 = TcpFlags::FIN.0 | TcpFlags::SYN.0 | TcpFlags::RST.0;
         self.flags.0 & CONTROL != 0
+    }
+
+    /// Answers a SYN with a reset: only what has no ACK is reset with the number zero (RFC 9293, 3.10.7.1).
+    pub const fn is_refusal(&self) -> bool {
+        self.is_rst() && self.is_ack() && self.seq == 0
     }
 
     /// Has the RST flag.

@@ -39,6 +39,19 @@ fn a_lone_syn_ack_is_turned_round_and_tells_both_numbers() {
 }
 
 #[test]
+fn a_lone_refusal_is_turned_round_and_tells_the_openers_number() {
+    let mut tap = Tap::totals();
+    tap.back(0.0, RST | ACK, 0, 101, 0);
+    let flow = tap.only();
+    assert_eq!((flow.tuple.src_ip, flow.initiator_by), (A.into(), InitiatorBy::SynAck));
+    assert_eq!((flow.outcome, flow.end_reason), (Outcome::Refused, Some(EndReason::ResetByDst)));
+    assert_eq!(flow.tcp.expect("TCP").isn, PerDirection { fwd: Some(100), rev: None });
+    let mut tap = Tap::totals();
+    tap.back(0.0, RST | ACK, 700, 101, 0);
+    assert_eq!(tap.only().tuple.src_ip, std::net::IpAddr::from(B), "a reset of what was there refuses nobody");
+}
+
+#[test]
 fn a_syn_ack_before_its_syn_is_the_same_flow() {
     let mut tap = Tap::totals();
     tap.back(0.0, SYN | ACK, 500, 101, 0);
