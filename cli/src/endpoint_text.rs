@@ -109,6 +109,11 @@ fn rcode(code: i64, row: &Record) -> String {
     name.to_owned()
 }
 
+/// Bytes of one direction in a few characters; `?` where no tap saw that direction.
+pub(crate) fn seen_bytes(row: &Record, column: &str) -> String {
+    row.get(column).as_int().map_or_else(|| "?".to_owned(), bytes)
+}
+
 /// Bytes with a unit: `1.2kB`.
 pub(crate) fn bytes(count: i64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];

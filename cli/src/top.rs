@@ -75,7 +75,7 @@ fn sql(range: TimeRange) -> String {
              approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_us) AS p50_us, \
              approx_percentile_cont(0.99) WITHIN GROUP (ORDER BY latency_us) AS p99_us \
              FROM counted GROUP BY {PLACE}), \
-         carried AS (SELECT {PLACE}, sum(bytes_fwd + bytes_rev) AS bytes FROM flows \
+         carried AS (SELECT {PLACE}, sum(coalesce(bytes_fwd, 0) + coalesce(bytes_rev, 0)) AS bytes FROM flows \
              WHERE is_primary AND route_leg = 'back' AND {flows} GROUP BY {PLACE}) \
          SELECT told.route_kind, told.route_namespace, told.route_name, told.route_rule, told.route_match, told.route_host, \
              told.route_path, service_namespace, service_name, \

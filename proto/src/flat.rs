@@ -151,14 +151,15 @@ object_columns!(convert Object object_from_record object_values "objects";);
 
 /// The row of `flows` that a message stands for.
 pub fn record_from_flow(flow: v1::Flow) -> Result<Record, Malformed> {
+    // A list that is empty and one that is absent look the same on the wire: only a TCP flow has the former, in a direction
+    // that was seen.
     let is_tcp = flow.tcp_state.is_some();
+    let (fwd, rev) = (is_tcp && flow.packets_fwd.is_some(), is_tcp && flow.packets_rev.is_some());
     let mut values = flow_values(flow)?;
-    if is_tcp {
-        // A list that is empty and one that is absent look the same on the wire: only a TCP flow has the former.
-        for (column, value) in FLOWS.columns.iter().zip(&mut values) {
-            if column.name.starts_with("tcp_flags_") && value.is_null() {
-                *value = Value::TextList(Vec::new());
-            }
+    for (column, value) in FLOWS.columns.iter().zip(&mut values) {
+        let has_flags = matches!(column.name, "tcp_flags_fwd" if fwd) || matches!(column.name, "tcp_flags_rev" if rev);
+        if has_flags && value.is_null() {
+            *value = Value::TextList(Vec::new());
         }
     }
     Ok(Record { columns: FLOWS.columns, values })

@@ -35,7 +35,7 @@ pub fn all() -> [FlatMessage; 3] {
 const FLOW_HEAD: &str = "\
 // One row of the table `flows`: flat and self-contained, for any client. Field names are the column names, absence is
 // the column's null; docs/tables.md has the same list. A list without elements is null too, but for the TCP flags of a
-// flow that has a tcp_state: none was seen.
+// flow that has a tcp_state, in a direction that has packets: none was seen.
 //
 // Made from crates/model/src/tables; a test compares (`WEIR_UPDATE=1` writes it anew).
 syntax = \"proto3\";

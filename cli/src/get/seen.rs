@@ -24,7 +24,7 @@ pub(super) struct Traffic {
 /// Traffic by namespace (empty where there is none) and name.
 pub(super) type TrafficBy = HashMap<(String, String), Traffic>;
 
-const SUMS: &str = "count(*) FILTER (WHERE is_first) AS flows, sum(bytes_fwd + bytes_rev) AS bytes, \
+const SUMS: &str = "count(*) FILTER (WHERE is_first) AS flows, sum(coalesce(bytes_fwd, 0) + coalesce(bytes_rev, 0)) AS bytes, \
      cast(max(last_ts) AS bigint) AS last";
 
 /// Each side of a flow, and the other one.

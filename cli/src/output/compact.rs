@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use weir_model::Record;
 
 use super::{FlowPrinter, answer_style, outcome_style, write_styled};
-use crate::endpoint_text::{answered, asked, bytes, dst, micros, service, src};
+use crate::endpoint_text::{answered, asked, dst, micros, seen_bytes, service, src};
 use crate::filter_args::Rows;
 use crate::verdict_text::{verdict, verdict_style};
 
@@ -57,15 +57,13 @@ impl<W: Write> FlowPrinter for Compact<W> {
         if self.rows == Rows::Requests {
             return self.request(row);
         }
-        let sum = |name: &str| row.get(name).as_int().unwrap_or_default();
         let outcome = row.get("outcome").as_text().unwrap_or_default().to_owned();
         let ended = row.get("end_reason").as_text().filter(|reason| !matches!(*reason, "fin" | "capture-end"));
         let more = ended.map(|reason| format!(" [{reason}]")).unwrap_or_default();
         let rtt = micros(row, "handshake_rtt_us");
         let rtt = if rtt.is_empty() { rtt } else { format!("  rtt {rtt}") };
         let verdict = verdict(row);
-        let sent = bytes(sum("bytes_fwd"));
-        let back = bytes(sum("bytes_rev"));
+        let (sent, back) = (seen_bytes(row, "bytes_fwd"), seen_bytes(row, "bytes_rev"));
         self.line(row, |out| {
             write!(out, " ")?;
             write_styled(out, outcome_style(&outcome), &outcome)?;

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 use weir_model::Record;
 
 use super::{FlowPrinter, answer_style, outcome_style};
-use crate::endpoint_text::{answered, asked, bytes, dst, micros, service, src};
+use crate::endpoint_text::{answered, asked, dst, micros, seen_bytes, service, src};
 use crate::filter_args::Rows;
 use crate::verdict_text::verdict;
 
@@ -103,7 +103,6 @@ impl<W: Write> FlowPrinter for Table<W> {
 }
 
 fn flow(row: &Record) -> Cells {
-    let sum = |name: &str| bytes(row.get(name).as_int().unwrap_or_default());
     let outcome = text(row, "outcome");
     let style = outcome_style(&outcome);
     let cells = vec![
@@ -113,7 +112,7 @@ fn flow(row: &Record) -> Cells {
         dst(row),
         text(row, "protocol"),
         outcome,
-        format!("{}/{}", sum("bytes_fwd"), sum("bytes_rev")),
+        format!("{}/{}", seen_bytes(row, "bytes_fwd"), seen_bytes(row, "bytes_rev")),
         micros(row, "handshake_rtt_us"),
         verdict(row),
     ];

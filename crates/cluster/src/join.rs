@@ -9,7 +9,9 @@ mod audit;
 mod clocks;
 mod connection;
 mod coverage;
+mod directions;
 mod ends;
+mod halves;
 mod identity;
 mod judge;
 mod logs;
@@ -27,6 +29,7 @@ use connection::Connection;
 pub use connection::LegKey;
 use connection::LegSeen;
 use coverage::CoverageIndex;
+use directions::Directions;
 use identity::{Identities, Remembered};
 use judge::Judged;
 use logs::Logs;
@@ -104,6 +107,7 @@ pub struct Joiner {
     connections: HashMap<ConnectionId, Connection, foldhash::fast::FixedState>,
     identities: Identities,
     coverage: CoverageIndex,
+    directions: Directions,
     logs: Logs,
     translations: Translations,
     touched: VecDeque<(i64, ConnectionId)>,
@@ -120,6 +124,7 @@ impl Joiner {
             connections: HashMap::default(),
             identities: Identities::default(),
             coverage: CoverageIndex::new(options.watch_slack_ns),
+            directions: Directions::default(),
             logs: Logs::default(),
             translations: Translations::new(options.translations),
             touched: VecDeque::new(),
@@ -192,7 +197,9 @@ impl Joiner {
         }
         self.identities.learn(&leg, found);
         self.coverage.clocks.learn(&leg, connection);
+        let flow = leg.flow.clone();
         connection.learn(leg, row);
+        halves::learn(connection, &flow, &mut self.directions);
         connection.find_way(&self.translations);
         self.identities.learn_way(connection, found);
         Arrival { connection: found, may_be_stored }
@@ -216,6 +223,7 @@ impl Joiner {
             &mut alone
         });
         connection.find_way(&self.translations);
+        halves::find(connection, &self.directions);
         let decided = primary::decide(connection, &self.coverage, names);
         row.is_primary = Some(decided.as_ref() == Some(&LegKey::of(row)));
         if finality == Finality::Final {
@@ -225,6 +233,7 @@ impl Joiner {
             }
         }
         settle::fill(row, connection, names);
+        halves::fill(row, connection);
     }
 
     /// Fills the row's policy columns: what the policies said of its connection when it began, and whether that is what

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::flow::names;
-use crate::{AttributedFlow, Audit, Cause, Judgement, Routed, RunId};
+use crate::{AttributedFlow, Audit, Cause, Judgement, PerDirection, Routed, RunId};
 
 /// A connection's number: the same at every tap that sees it. 63 bits of hash; see `weir_cluster::join`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +47,8 @@ pub struct FlowRow {
     pub connection: Option<ConnectionId>,
     /// Whether this leg stands for the connection; `None` while undecided.
     pub is_primary: Option<bool>,
+    /// Directions that the tap missed and no other leg told: their counters are not known.
+    pub unseen: PerDirection<bool>,
     /// What was rewritten; `None` = not known.
     pub nat: Option<Nat>,
     /// The real client, where SNAT hides it from this tap or not; `None` = not known to be another than `src`.
@@ -74,6 +76,7 @@ impl FlowRow {
             seen,
             connection: None,
             is_primary: None,
+            unseen: PerDirection { fwd: false, rev: false },
             nat: None,
             client: None,
             backend: None,

@@ -13,7 +13,7 @@ mod watched;
 
 pub use flows::FLOWS;
 #[doc(hidden)]
-pub use flows::{egress, flags, ingress, non_empty, port, protocol};
+pub use flows::{egress, flags, ingress, non_empty, port, protocol, seen};
 pub use latency::{Histogram, LATENCY, LatencyRow, Measure};
 pub use losses::{LOSSES, LossRow};
 pub use objects::{OBJECTS, ObjectEvent, ObjectRow};

@@ -14,7 +14,8 @@ use weir_store::{Lake, LakeOptions, Order, QueryLimits, Rows};
 
 const ENTRY: usize = 500;
 const COMMIT: usize = 50_000;
-const TOP: &str = "select service_name, sum(bytes_fwd + bytes_rev) b from flows where is_primary
+const TOP: &str =
+    "select service_name, sum(coalesce(bytes_fwd, 0) + coalesce(bytes_rev, 0)) b from flows where is_primary
     group by 1 order by b desc limit 5";
 
 /// Numbers that look random and are the same in every run (splitmix64).

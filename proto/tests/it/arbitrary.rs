@@ -193,24 +193,28 @@ fn routed() -> impl Strategy<Value = Routed> {
 }
 
 fn unrouted() -> impl Strategy<Value = FlowRow> {
-    let joined = (option::of(any::<u64>()), option::of(any::<bool>()), option::of(select(Nat::ALL)));
+    let unseen = (any::<bool>(), any::<bool>()).prop_map(|(fwd, rev)| PerDirection { fwd, rev });
+    let joined = (option::of(any::<u64>()), option::of(any::<bool>()), option::of(select(Nat::ALL)), unseen);
     let behind = (option::of((ip(), any::<u16>())), option::of((ip(), any::<u16>())));
     let said = (option::of(judgement()), option::of(select(Audit::ALL)), option::of(select(Cause::ALL)));
     (attributed().boxed(), option::of(name()), option::of(name()), joined, behind, said.boxed()).prop_map(
-        |(seen, cluster, node, (connection, is_primary, nat), (client, backend), (judgement, audit, cause))| FlowRow {
-            cluster,
-            node,
-            run: None,
-            seen,
-            connection: connection.map(ConnectionId::new),
-            is_primary,
-            nat,
-            client,
-            backend,
-            judgement,
-            audit,
-            cause,
-            route: None,
+        |(seen, cluster, node, (connection, is_primary, nat, unseen), (client, backend), (judgement, audit, cause))| {
+            FlowRow {
+                cluster,
+                node,
+                run: None,
+                seen,
+                connection: connection.map(ConnectionId::new),
+                is_primary,
+                unseen,
+                nat,
+                client,
+                backend,
+                judgement,
+                audit,
+                cause,
+                route: None,
+            }
         },
     )
 }

@@ -47,8 +47,9 @@ pub(super) fn compare(connection: &Connection, judged: &Judged, coverage: &Cover
 
 /// As the leg that is nearest to the opener has it.
 fn outcome(connection: &Connection) -> Outcome {
-    let own = connection.best(|_| true).map_or(Outcome::HalfSeen, |leg| leg.outcome);
-    told_by_another_leg(own, connection).unwrap_or(own)
+    let best = connection.best(|_| true);
+    let own = best.map_or(Outcome::HalfSeen, |leg| leg.outcome);
+    told_by_another_leg(own, best.is_some_and(|leg| leg.sight.is_one_way), connection).unwrap_or(own)
 }
 
 fn answer(outcome: Outcome, connection: &Connection) -> Answer {

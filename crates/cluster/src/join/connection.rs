@@ -9,6 +9,7 @@ use weir_model::{
 };
 
 use super::FlowKey;
+use super::halves::Sight;
 use super::judge::Judged;
 use crate::{Sighting, Translations, Way};
 
@@ -56,6 +57,8 @@ pub(super) struct LegSeen {
     pub(super) asked_again: bool,
     /// ICMP errors that came back.
     pub(super) icmp: Vec<Icmp>,
+    /// The directions that it saw.
+    pub(super) sight: Sight,
 }
 
 impl LegSeen {
@@ -77,6 +80,7 @@ impl LegSeen {
             last_ts: row.seen.flow.last_ts,
             asked_again: false,
             icmp: Vec::new(),
+            sight: Sight::default(),
         };
         seen.learn(row);
         seen
@@ -96,6 +100,7 @@ impl LegSeen {
         let isn = flow.tcp.as_ref().map(|tcp| tcp.isn).unwrap_or_default();
         self.isn.fwd = self.isn.fwd.or(isn.fwd);
         self.isn.rev = self.isn.rev.or(isn.rev);
+        self.sight.learn(row, self.leg);
     }
 
     pub(super) fn sighting(&self) -> Sighting<'_> {
@@ -119,8 +124,8 @@ impl LegSeen {
 
     /// Place in the order of legs: the smallest stands for the connection. Client, server, transit on the entry node
     /// (where the destination still is what the opener dialled, then where the opener is), other transit.
-    pub(super) fn rank(&self) -> u8 {
-        match self.leg {
+    fn rank(&self, part: Option<Leg>) -> u8 {
+        match part {
             Some(Leg::Client) => 0,
             Some(Leg::Server) => 1,
             Some(Leg::Transit) if self.method().is_some_and(ServiceMethod::is_seen) => 2,
@@ -240,6 +245,11 @@ impl Connection {
         (nearest.0 <= allowed).then_some(nearest)
     }
 
+    /// Whether each direction was seen by some leg.
+    pub(super) fn was_seen_both_ways(&self) -> bool {
+        [true, false].iter().all(|fwd| self.legs.iter().any(|leg| leg.saw(*fwd, self)))
+    }
+
     /// Whether any leg shares an address with the tuple.
     pub(super) fn shares_address(&self, tuple: &Tuple) -> bool {
         let has = |ip: IpAddr| move |t: &Tuple| t.src_ip == ip || t.dst_ip == ip;
@@ -257,9 +267,23 @@ impl Connection {
         first.is_some_and(|first| first.key.tuple == reversed && reversed != *tuple)
     }
 
+    /// The part that a leg's tap plays: the other one of what it took it for where it took the other side for the opener.
+    pub(super) fn part(&self, leg: &LegSeen) -> Option<Leg> {
+        match leg.leg? {
+            Leg::Client if self.is_turned(&leg.key.tuple) => Some(Leg::Server),
+            Leg::Server if self.is_turned(&leg.key.tuple) => Some(Leg::Client),
+            part => Some(part),
+        }
+    }
+
+    /// The opener and the other side, as a leg names them.
+    pub(super) fn ends<'a>(&self, leg: &'a LegSeen) -> (&'a Arc<Endpoint>, &'a Arc<Endpoint>) {
+        if self.is_turned(&leg.key.tuple) { (&leg.dst, &leg.src) } else { (&leg.src, &leg.dst) }
+    }
+
     /// The best leg that has arrived, of those that `eligible` takes.
     pub(super) fn best_of_all(&self, eligible: impl Fn(&LegSeen) -> bool) -> Option<&LegSeen> {
-        best(self.legs.iter().filter(|leg| eligible(leg)))
+        self.first(self.legs.iter().filter(|leg| eligible(leg)))
     }
 
     /// The legs that agree about who opened.
@@ -269,14 +293,15 @@ impl Connection {
 
     /// The best of those that agree about who opened.
     pub(super) fn best(&self, eligible: impl Fn(&LegSeen) -> bool) -> Option<&LegSeen> {
-        best(self.straight_legs().filter(|leg| eligible(leg)))
+        self.first(self.straight_legs().filter(|leg| eligible(leg)))
+    }
+
+    /// The first of legs in the order in which they stand for the connection.
+    pub(super) fn first<'a>(&self, legs: impl Iterator<Item = &'a LegSeen>) -> Option<&'a LegSeen> {
+        legs.min_by(|a, b| (a.rank(self.part(a)), &a.key).cmp(&(b.rank(self.part(b)), &b.key)))
     }
 
     pub(super) fn leg(&self, part: Leg) -> Option<&LegSeen> {
         self.best(|leg| leg.leg == Some(part))
     }
-}
-
-fn best<'a>(legs: impl Iterator<Item = &'a LegSeen>) -> Option<&'a LegSeen> {
-    legs.min_by(|a, b| (a.rank(), &a.key).cmp(&(b.rank(), &b.key)))
 }

@@ -36,7 +36,7 @@ pub(super) fn decide(connection: &Connection, coverage: &CoverageIndex, names: &
 
 fn better_than(leg: &LegSeen, connection: &Connection, coverage: &CoverageIndex, names: &dyn Names) -> Better {
     let opener = opener_watched(leg, connection, coverage, names);
-    match leg.leg {
+    match connection.part(leg) {
         Some(Leg::Client) => Better::None,
         Some(Leg::Server) => opener,
         Some(Leg::Transit) | None => match opener {
@@ -53,10 +53,10 @@ fn better_than(leg: &LegSeen, connection: &Connection, coverage: &CoverageIndex,
 /// Whether the opener is a pod with a tap, so that there is a client leg.
 fn opener_watched(leg: &LegSeen, connection: &Connection, coverage: &CoverageIndex, names: &dyn Names) -> Better {
     let opener = match &connection.way {
-        Some(way) if !matches!(leg.src.kind, EndpointKind::Pod | EndpointKind::External) => {
+        Some(way) if !matches!(connection.ends(leg).0.kind, EndpointKind::Pod | EndpointKind::External) => {
             names.opener(&way.first(), leg.start_ts)
         }
-        _ => Arc::clone(&leg.src),
+        _ => Arc::clone(connection.ends(leg).0),
     };
     match (opener.kind, opener.pod()) {
         (EndpointKind::Pod, Some(pod)) => watched(&pod, leg, coverage),
@@ -68,7 +68,8 @@ fn opener_watched(leg: &LegSeen, connection: &Connection, coverage: &CoverageInd
 
 /// Whether the other side is a pod with a tap that was reached, so that there is a server leg.
 fn other_side_watched(leg: &LegSeen, connection: &Connection, coverage: &CoverageIndex, names: &dyn Names) -> Better {
-    let all = match (leg.dst.kind, leg.dst.pod()) {
+    let other = connection.ends(leg).1;
+    let all = match (other.kind, other.pod()) {
         (EndpointKind::Pod, Some(pod)) => watched(&pod, leg, coverage),
         (EndpointKind::External, _) => Better::None,
         (EndpointKind::Service, _) => {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use weir_model::{Endpoint, EndpointKind, FlowRow, Leg, Nat, Outcome, Service, ServiceMethod, Tuple};
 
-use super::Names;
 use super::connection::{Connection, LegSeen};
 use super::sides::{self, Side, Socket, destination, source};
+use super::{FlowKey, Names};
 
 /// Fills the row's endpoints, Service and NAT columns from all legs that have arrived and from what nodes told of it.
 pub(super) fn fill(row: &mut FlowRow, connection: &Connection, names: &dyn Names) {
@@ -24,7 +24,9 @@ pub(super) fn fill(row: &mut FlowRow, connection: &Connection, names: &dyn Names
     }
     row.seen.service = service(row, connection, names);
     fill_nat(row, connection, opener, backend);
-    if let Some(outcome) = told_by_another_leg(row.seen.flow.outcome, connection) {
+    let own = FlowKey::of(row);
+    let is_one_way = connection.legs.iter().any(|leg| leg.flow == own && leg.sight.is_one_way);
+    if let Some(outcome) = told_by_another_leg(row.seen.flow.outcome, is_one_way, connection) {
         row.seen.flow.outcome = outcome;
     }
 }
@@ -88,14 +90,15 @@ fn fill_nat(row: &mut FlowRow, connection: &Connection, opener: Option<Side>, ba
 
 /// A tap that saw one direction, or joined half-way, takes the word of one that saw the answer. One that saw no answer
 /// takes it where the opener went on as only one does who has been answered.
-pub(super) fn told_by_another_leg(own: Outcome, connection: &Connection) -> Option<Outcome> {
-    if own == Outcome::Unanswered {
+pub(super) fn told_by_another_leg(own: Outcome, is_one_way: bool, connection: &Connection) -> Option<Outcome> {
+    if own == Outcome::Unanswered && !is_one_way {
         let went_on = |leg: &LegSeen| leg.outcome == Outcome::Established && leg.went_on;
         return connection.legs.iter().any(went_on).then_some(Outcome::Established);
     }
-    if !matches!(own, Outcome::OneWay | Outcome::HalfSeen) {
+    if !matches!(own, Outcome::OneWay | Outcome::HalfSeen | Outcome::Unanswered) {
         return None;
     }
     let sure = |outcome: &Outcome| matches!(outcome, Outcome::Established | Outcome::Refused | Outcome::Rejected);
-    connection.legs.iter().map(|leg| leg.outcome).find(sure)
+    let told = connection.legs.iter().map(|leg| leg.outcome).find(sure);
+    told.or_else(|| (is_one_way && connection.was_seen_both_ways()).then_some(Outcome::Established))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::BufReader;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,7 +38,12 @@ impl Recording {
 
     /// Both nodes.
     pub(crate) fn nodes(self, snapshot: &Snapshot) -> Vec<Node> {
-        ["node-a", "node-b"].map(|name| self.node(name, snapshot)).into()
+        ["node-a", "node-b"].map(|name| self.node(name, snapshot, Passes::Everything)).into()
+    }
+
+    /// Both nodes as if their CNI handed packets to pods past the host end of their veth, but for what their node sends.
+    pub(crate) fn one_way_nodes(self, snapshot: &Snapshot) -> Vec<Node> {
+        ["node-a", "node-b"].map(|name| self.node(name, snapshot, Passes::WhatThePodSends)).into()
     }
 
     /// What both nodes' own enforcement logged.
@@ -57,12 +63,12 @@ impl Recording {
         logs
     }
 
-    fn node(self, name: &str, snapshot: &Snapshot) -> Node {
-        let seen: BTreeMap<String, (Vec<Flow>, Vec<_>)> = self
-            .captures(name)
-            .into_iter()
+    fn node(self, name: &str, snapshot: &Snapshot, passes: Passes) -> Node {
+        let captures = self.captures(name);
+        let seen: BTreeMap<String, (Vec<Flow>, Vec<_>)> = captures
+            .iter()
             .zip(1..)
-            .map(|((interface, paths), first)| (interface, flows(&paths, first)))
+            .map(|((interface, paths), first)| (interface.clone(), flows(paths, first, |_| true)))
             .collect();
         let candidates =
             seen.iter().filter(|(interface, _)| interface.contains("veth")).map(|(interface, (flows, _))| {
@@ -79,15 +85,21 @@ impl Recording {
             coverage: Vec::new(),
             translations: self.translations(name, snapshot),
         };
-        for (interface, (flows, spans)) in seen {
+        for ((interface, (mut seen, spans)), first) in seen.into_iter().zip(1..) {
             let pod = owners.get(&interface).cloned();
+            let entry = pod.as_ref().and_then(|pod| snapshot.pod_named(pod));
+            if let (Passes::WhatThePodSends, Some(entry)) = (passes, entry) {
+                let is_seen = |source| entry.ips.contains(&source) || snapshot.node_of(source).as_deref() == Some(name);
+                let paths = captures.get(&interface).expect("it was just read");
+                seen = flows(paths, first, |frame| source(frame).is_none_or(is_seen)).0;
+            }
             let role = if pod.is_some() { TapRole::Pod } else { TapRole::Uplink };
             let tap = Arc::new(Tap { interface: interface.into(), role, pod, sampling: 1 });
             for (from_ts, to_ts) in spans {
                 let (interface, pod) = (Some(Arc::clone(&tap.interface)), tap.pod.clone());
                 node.coverage.push(Coverage { interface, role, pod, from_ts, to_ts: Some(to_ts), reason: None });
             }
-            let rows = flows.into_iter().map(|flow| FlowRow::alone(attribute(snapshot, &tap, flow)));
+            let rows = seen.into_iter().map(|flow| FlowRow::alone(attribute(snapshot, &tap, flow)));
             node.rows.extend(rows.map(|row| FlowRow { node: Some(Arc::clone(&node.name)), ..row }));
         }
         node
@@ -132,8 +144,28 @@ impl Recording {
     }
 }
 
+/// What taps of pods see.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Passes {
+    Everything,
+    WhatThePodSends,
+}
+
+/// The source address of an Ethernet frame with an IP packet.
+fn source(frame: &[u8]) -> Option<IpAddr> {
+    match frame.get(12..14)? {
+        [0x08, 0x00] => Some(IpAddr::from(<[u8; 4]>::try_from(frame.get(26..30)?).ok()?)),
+        [0x86, 0xdd] => Some(IpAddr::from(<[u8; 16]>::try_from(frame.get(22..38)?).ok()?)),
+        _ => None,
+    }
+}
+
 /// The flows of one interface, and the span of packet time in each of its files.
-fn flows(paths: &[PathBuf], first_flow: u64) -> (Vec<Flow>, Vec<(Timestamp, Timestamp)>) {
+fn flows(
+    paths: &[PathBuf],
+    first_flow: u64,
+    is_seen: impl Fn(&[u8]) -> bool,
+) -> (Vec<Flow>, Vec<(Timestamp, Timestamp)>) {
     let (mut flows, mut spans) = (Vec::new(), Vec::new());
     let mut tracker = Tracker::new(TrackerConfig { first_flow, flow_stride: 100, ..TrackerConfig::default() });
     for path in paths {
@@ -141,7 +173,9 @@ fn flows(paths: &[PathBuf], first_flow: u64) -> (Vec<Flow>, Vec<(Timestamp, Time
         let mut span: Option<(Timestamp, Timestamp)> = None;
         while let Some(frame) = file.next_frame().expect("a whole capture") {
             span = Some(span.map_or((frame.time, frame.time), |(from, to)| (from.min(frame.time), to.max(frame.time))));
-            tracker.observe(&frame, &mut flows);
+            if is_seen(frame.bytes) {
+                tracker.observe(&frame, &mut flows);
+            }
         }
         spans.extend(span);
     }

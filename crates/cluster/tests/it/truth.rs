@@ -9,7 +9,8 @@ use serde_json::Value;
 use weir_cluster::join::{Finality, JoinOptions, Joiner, LegKey};
 use weir_cluster::{Snapshot, SnapshotOptions};
 use weir_model::{
-    ConnectionId, Endpoint, EndpointKind, FlowRow, Leg, Nat, Protocol, RunId, ServiceMethod, Timestamp, Tuple,
+    ConnectionId, Counters, Endpoint, EndpointKind, FlowRow, Leg, Nat, Outcome, PerDirection, Protocol, RunId,
+    ServiceMethod, Timestamp, Tuple,
 };
 
 use crate::counted::ip_bytes;
@@ -36,9 +37,13 @@ struct Event {
 
 impl Lab {
     fn new(mode: &'static str) -> Self {
+        Self::with(mode, Recording::nodes)
+    }
+
+    fn with(mode: &'static str, nodes: impl Fn(Recording, &Snapshot) -> Vec<Node>) -> Self {
         let recording = Recording(mode);
         let snapshot = Snapshot::build(&recording.objects(), &SnapshotOptions::default());
-        let nodes = recording.nodes(&snapshot);
+        let nodes = nodes(recording, &snapshot);
         let folders = std::fs::read_dir(recording.folder()).expect("recorded").map(|entry| entry.expect("an entry"));
         let truths = folders.map(|folder| folder.path().join("truth.json")).filter(|truth| truth.is_file());
         let events = truths.flat_map(|truth| {
@@ -294,6 +299,82 @@ fn check_all(mode: &'static str, events: usize) {
     check_sums(&lab, &rows);
     let turned = lab.settle(&[&[1, 0]], true);
     lab.events.iter().for_each(|event| check(event, &turned));
+}
+
+/// What primary rows say of one connection.
+#[derive(Debug, PartialEq)]
+struct Exchange {
+    outcome: Outcome,
+    counters: PerDirection<Counters>,
+    unseen: PerDirection<bool>,
+    /// How many taps saw it.
+    legs: usize,
+}
+
+/// The exchanges of each event.
+fn exchanges(lab: &Lab, rows: &[FlowRow]) -> BTreeMap<String, Vec<Exchange>> {
+    let exchange = |connection: Option<ConnectionId>| {
+        let of_it = || rows.iter().filter(|row| row.connection == connection);
+        let legs = of_it().map(LegKey::of).collect::<BTreeSet<_>>().len();
+        let primary = of_it().filter(|row| row.is_primary == Some(true));
+        primary.fold(None, |sum: Option<Exchange>, row| {
+            let (outcome, unseen) = (row.seen.flow.outcome, row.unseen);
+            let mut counters = sum.map_or(PerDirection::default(), |sum| sum.counters);
+            let more = row.seen.flow.counters;
+            for (sum, more) in [(&mut counters.fwd, more.fwd), (&mut counters.rev, more.rev)] {
+                sum.packets += more.packets;
+                sum.bytes += more.bytes;
+                sum.payload += more.payload;
+            }
+            Some(Exchange { outcome, counters, unseen, legs })
+        })
+    };
+    let of_event = |event: &Event| {
+        let connections: BTreeSet<_> = event.rows(rows).map(|row| row.connection).collect();
+        connections.into_iter().filter_map(exchange).collect()
+    };
+    lab.events.iter().map(|event| (event.id.clone(), of_event(event))).collect()
+}
+
+/// Taps that miss what a pod is sent give the same names, outcomes and sums over primary rows as those that see all; what no
+/// tap saw is unknown.
+fn check_one_way(mode: &'static str) {
+    let (whole, half) = (Lab::new(mode), Lab::with(mode, Recording::one_way_nodes));
+    let expected = exchanges(&whole, &whole.settle(&[&[0, 1]], true));
+    let mut alone = 0;
+    for order in [[0, 1], [1, 0]] {
+        let rows = half.settle(&[&order], true);
+        half.events.iter().for_each(|event| check(event, &rows));
+        for (event, found) in exchanges(&half, &rows) {
+            let expected = &expected[&event];
+            assert_eq!(found.len(), expected.len(), "{event}");
+            for (found, expected) in found.iter().zip(expected) {
+                if found.unseen == PerDirection::default() {
+                    assert_eq!((found.outcome, found.counters), (expected.outcome, expected.counters), "{event}");
+                } else {
+                    assert_eq!((expected.legs, found.outcome), (1, Outcome::OneWay), "{event}: {found:?}");
+                    assert_eq!((found.unseen.rev, found.counters.fwd), (true, expected.counters.fwd), "{event}");
+                    alone += 1;
+                }
+            }
+        }
+    }
+    assert!(alone < half.events.len(), "few were seen at one tap alone");
+}
+
+#[test]
+fn one_way_taps_tell_the_same_of_the_routed_recording() {
+    check_one_way("routed");
+}
+
+#[test]
+fn one_way_taps_tell_the_same_of_the_bridge_recording() {
+    check_one_way("bridge");
+}
+
+#[test]
+fn one_way_taps_tell_the_same_of_the_vxlan_recording() {
+    check_one_way("vxlan");
 }
 
 fn check_with_less(mode: &'static str) {

@@ -63,23 +63,23 @@ macro_rules! flow_columns {
         icmp_id: Int32, Network, "Identifier of an ICMP query and its reply (echo, timestamp, ...): of each run of ping its own, and a flow of its own. Null = other messages, or not ICMP.",
             |r| r.seen.flow.icmp_id.into();
 
-        packets_fwd: Int64, Counters, "Packets from src to dst in this row.",
-            |r| r.seen.flow.counters.fwd.packets.into();
-        packets_rev: Int64, Counters, "Packets from dst to src in this row.",
-            |r| r.seen.flow.counters.rev.packets.into();
-        bytes_fwd: Int64, Counters, "Bytes of IP packets (the flow's own layer, on the wire) from src to dst in this row.",
-            |r| r.seen.flow.counters.fwd.bytes.into();
-        bytes_rev: Int64, Counters, "Bytes of IP packets from dst to src in this row.",
-            |r| r.seen.flow.counters.rev.bytes.into();
-        payload_fwd: Int64, Counters, "Bytes above the transport header from src to dst in this row.",
-            |r| r.seen.flow.counters.fwd.payload.into();
-        payload_rev: Int64, Counters, "Bytes above the transport header from dst to src in this row.",
-            |r| r.seen.flow.counters.rev.payload.into();
+        packets_fwd: Int64, Counters, "Packets from src to dst in this row. Null = the tap misses that direction (a CNI hands packets to pods past it), and no other tap told it.",
+            |r| $crate::tables::seen(r.unseen.fwd, r.seen.flow.counters.fwd.packets);
+        packets_rev: Int64, Counters, "Packets from dst to src in this row. Null as packets_fwd, of its own direction.",
+            |r| $crate::tables::seen(r.unseen.rev, r.seen.flow.counters.rev.packets);
+        bytes_fwd: Int64, Counters, "Bytes of IP packets (the flow's own layer, on the wire) from src to dst in this row. Null as packets_fwd.",
+            |r| $crate::tables::seen(r.unseen.fwd, r.seen.flow.counters.fwd.bytes);
+        bytes_rev: Int64, Counters, "Bytes of IP packets from dst to src in this row. Null as packets_rev.",
+            |r| $crate::tables::seen(r.unseen.rev, r.seen.flow.counters.rev.bytes);
+        payload_fwd: Int64, Counters, "Bytes above the transport header from src to dst in this row. Null as packets_fwd.",
+            |r| $crate::tables::seen(r.unseen.fwd, r.seen.flow.counters.fwd.payload);
+        payload_rev: Int64, Counters, "Bytes above the transport header from dst to src in this row. Null as packets_rev.",
+            |r| $crate::tables::seen(r.unseen.rev, r.seen.flow.counters.rev.payload);
 
-        tcp_flags_fwd: TextList, Tcp, "TCP flags seen from src in this row (FIN, SYN, RST, PSH, ACK, URG, ECE, CWR). Null = not TCP.",
-            |r| $crate::tables::flags(r.seen.flow.tcp.as_ref().map(|t| t.flags.fwd));
-        tcp_flags_rev: TextList, Tcp, "TCP flags seen from dst in this row. Null = not TCP.",
-            |r| $crate::tables::flags(r.seen.flow.tcp.as_ref().map(|t| t.flags.rev));
+        tcp_flags_fwd: TextList, Tcp, "TCP flags seen from src in this row (FIN, SYN, RST, PSH, ACK, URG, ECE, CWR). Null = not TCP, or as packets_fwd.",
+            |r| $crate::tables::seen(r.unseen.fwd, $crate::tables::flags(r.seen.flow.tcp.as_ref().map(|t| t.flags.fwd)));
+        tcp_flags_rev: TextList, Tcp, "TCP flags seen from dst in this row. Null = not TCP, or as packets_rev.",
+            |r| $crate::tables::seen(r.unseen.rev, $crate::tables::flags(r.seen.flow.tcp.as_ref().map(|t| t.flags.rev)));
         tcp_state: Text, Tcp, "State at the end of this row: syn-sent, syn-received, established, closing, closed, reset. Null = not TCP.",
             |r| r.seen.flow.tcp.as_ref().map(|t| t.state.name()).into();
         end_reason: Text, Tcp, "Why the flow ended: fin, reset-by-src, reset-by-dst, idle, evicted, reused, capture-end, agent-stop. Null = this is not its last row.",
@@ -88,30 +88,30 @@ macro_rules! flow_columns {
             |r| r.seen.flow.tcp.as_ref().and_then(|t| t.handshake_rtt_us).into();
         handshake_ack_us: Int64, Tcp, "Microseconds from the SYN+ACK to the opener's ack, in the row that saw it. Null = not in this row.",
             |r| r.seen.flow.tcp.as_ref().and_then(|t| t.handshake_ack_us).into();
-        retransmits_fwd: Int32, Tcp, "Segments that src sent again in this row. Null = not TCP.",
-            |r| r.seen.flow.tcp.as_ref().map(|t| t.retransmits.fwd).into();
-        retransmits_rev: Int32, Tcp, "Segments that dst sent again in this row. Null = not TCP.",
-            |r| r.seen.flow.tcp.as_ref().map(|t| t.retransmits.rev).into();
-        fast_retransmits_fwd: Int32, Tcp, "Those of retransmits_fwd that dst asked for by repeating its acknowledgement; the others waited for a timer or were not needed. Null = not TCP.",
-            |r| r.seen.flow.tcp.as_ref().map(|t| t.fast_retransmits.fwd).into();
-        fast_retransmits_rev: Int32, Tcp, "Those of retransmits_rev that src asked for by repeating its acknowledgement. Null = not TCP.",
-            |r| r.seen.flow.tcp.as_ref().map(|t| t.fast_retransmits.rev).into();
-        out_of_order_fwd: Int32, Tcp, "Segments from src that came out of order in this row. Null = not TCP.",
-            |r| r.seen.flow.tcp.as_ref().map(|t| t.out_of_order.fwd).into();
-        out_of_order_rev: Int32, Tcp, "Segments from dst that came out of order in this row. Null = not TCP.",
-            |r| r.seen.flow.tcp.as_ref().map(|t| t.out_of_order.rev).into();
-        zero_window_fwd: Int32, Tcp, "Segments from src that announced a zero window in this row. Null = not TCP.",
-            |r| r.seen.flow.tcp.as_ref().map(|t| t.zero_window.fwd).into();
-        zero_window_rev: Int32, Tcp, "Segments from dst that announced a zero window in this row. Null = not TCP.",
-            |r| r.seen.flow.tcp.as_ref().map(|t| t.zero_window.rev).into();
-        keep_alives_fwd: Int32, Tcp, "Segments from src that only asked whether dst is still there, or still has no window. Null = not TCP.",
-            |r| r.seen.flow.tcp.as_ref().map(|t| t.keep_alives.fwd).into();
-        keep_alives_rev: Int32, Tcp, "Segments from dst that only asked whether src is still there, or still has no window. Null = not TCP.",
-            |r| r.seen.flow.tcp.as_ref().map(|t| t.keep_alives.rev).into();
-        lost_bytes_fwd: Int64, Tcp, "Payload from src that this tap never saw (lost segments): gaps in its sequence numbers that nothing filled, in the row in which dst had acknowledged what is behind them or the flow ended. Null = not TCP.",
-            |r| r.seen.flow.tcp.as_ref().map(|t| t.lost_bytes.fwd).into();
-        lost_bytes_rev: Int64, Tcp, "Payload from dst that this tap never saw, as lost_bytes_fwd. Null = not TCP.",
-            |r| r.seen.flow.tcp.as_ref().map(|t| t.lost_bytes.rev).into();
+        retransmits_fwd: Int32, Tcp, "Segments that src sent again in this row. Null = not TCP, or as packets_fwd.",
+            |r| $crate::tables::seen(r.unseen.fwd, r.seen.flow.tcp.as_ref().map(|t| t.retransmits.fwd));
+        retransmits_rev: Int32, Tcp, "Segments that dst sent again in this row. Null = not TCP, or as packets_rev.",
+            |r| $crate::tables::seen(r.unseen.rev, r.seen.flow.tcp.as_ref().map(|t| t.retransmits.rev));
+        fast_retransmits_fwd: Int32, Tcp, "Those of retransmits_fwd that dst asked for by repeating its acknowledgement; the others waited for a timer or were not needed. Null = not TCP, or as packets_fwd.",
+            |r| $crate::tables::seen(r.unseen.fwd, r.seen.flow.tcp.as_ref().map(|t| t.fast_retransmits.fwd));
+        fast_retransmits_rev: Int32, Tcp, "Those of retransmits_rev that src asked for by repeating its acknowledgement. Null = not TCP, or as packets_rev.",
+            |r| $crate::tables::seen(r.unseen.rev, r.seen.flow.tcp.as_ref().map(|t| t.fast_retransmits.rev));
+        out_of_order_fwd: Int32, Tcp, "Segments from src that came out of order in this row. Null = not TCP, or as packets_fwd.",
+            |r| $crate::tables::seen(r.unseen.fwd, r.seen.flow.tcp.as_ref().map(|t| t.out_of_order.fwd));
+        out_of_order_rev: Int32, Tcp, "Segments from dst that came out of order in this row. Null = not TCP, or as packets_rev.",
+            |r| $crate::tables::seen(r.unseen.rev, r.seen.flow.tcp.as_ref().map(|t| t.out_of_order.rev));
+        zero_window_fwd: Int32, Tcp, "Segments from src that announced a zero window in this row. Null = not TCP, or as packets_fwd.",
+            |r| $crate::tables::seen(r.unseen.fwd, r.seen.flow.tcp.as_ref().map(|t| t.zero_window.fwd));
+        zero_window_rev: Int32, Tcp, "Segments from dst that announced a zero window in this row. Null = not TCP, or as packets_rev.",
+            |r| $crate::tables::seen(r.unseen.rev, r.seen.flow.tcp.as_ref().map(|t| t.zero_window.rev));
+        keep_alives_fwd: Int32, Tcp, "Segments from src that only asked whether dst is still there, or still has no window. Null = not TCP, or as packets_fwd.",
+            |r| $crate::tables::seen(r.unseen.fwd, r.seen.flow.tcp.as_ref().map(|t| t.keep_alives.fwd));
+        keep_alives_rev: Int32, Tcp, "Segments from dst that only asked whether src is still there, or still has no window. Null = not TCP, or as packets_rev.",
+            |r| $crate::tables::seen(r.unseen.rev, r.seen.flow.tcp.as_ref().map(|t| t.keep_alives.rev));
+        lost_bytes_fwd: Int64, Tcp, "Payload from src that this tap never saw (lost segments): gaps in its sequence numbers that nothing filled, in the row in which dst had acknowledged what is behind them or the flow ended. Null = not TCP, or as packets_fwd.",
+            |r| $crate::tables::seen(r.unseen.fwd, r.seen.flow.tcp.as_ref().map(|t| t.lost_bytes.fwd));
+        lost_bytes_rev: Int64, Tcp, "Payload from dst that this tap never saw, as lost_bytes_fwd. Null = not TCP, or as packets_rev.",
+            |r| $crate::tables::seen(r.unseen.rev, r.seen.flow.tcp.as_ref().map(|t| t.lost_bytes.rev));
         ] [
         egress_verdict: Text, Policy, "What policies say of the opener connecting to the other side (its address and port after DNAT): allowed, denied, undecided. Null = no policies are known as of the connection's start, or policies cannot be about it (multicast, neighbour discovery).",
             |r| $crate::tables::egress(r).map(|s| s.verdict.name()).into();
@@ -169,6 +169,12 @@ pub fn port(protocol: Protocol, port: u16) -> Value<'static> {
 #[doc(hidden)]
 pub fn non_empty<'a, T: Clone>(list: &'a [T], make: impl FnOnce(Cow<'a, [T]>) -> Value<'a>) -> Value<'a> {
     if list.is_empty() { Value::Null } else { make(Cow::Borrowed(list)) }
+}
+
+/// What was counted in one direction; unknown where the tap misses it.
+#[doc(hidden)]
+pub fn seen<'a>(is_unseen: bool, counted: impl Into<Value<'a>>) -> Value<'a> {
+    if is_unseen { Value::Null } else { counted.into() }
 }
 
 #[doc(hidden)]
