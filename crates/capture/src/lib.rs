@@ -9,4 +9,4 @@ mod live;
 
 pub use file::{CaptureFile, FileError};
 #[cfg(feature = "live")]
-pub use live::{LiveError, LiveOptions, LiveStats, LiveTap};
+pub use live::{ExchangeStep, LiveError, LiveOptions, LiveStats, LiveTap};

@@ -4,19 +4,19 @@
 //! it over whole (`immediate_mode`, one wake-up a packet, costs four times the CPU). A kernel filter drops what is not
 //! IP or ARP and cuts frames at the snap length, so that 64 KiB offload frames are never copied in full.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+mod fanout;
+mod ring;
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
-use pcap::{Active, Capture, Linktype, Packet, Precision};
-use weir_model::{Frame, LinkType, Timestamp};
+use weir_model::{Frame, LinkType};
 
-/// `DLT_RAW` as Linux names it inside the kernel's tools; files say 101.
-const DLT_RAW: u16 = 12;
-/// Frames on Ethernet: untagged, tagged once (or the outer tag of two), tagged twice.
-const ETHERNET_FILTER: &str =
-    "ip or ip6 or arp or (vlan and (ip or ip6 or arp)) or (vlan and vlan and (ip or ip6 or arp))";
-/// Frames of interfaces without a link layer of their own.
-const IP_FILTER: &str = "ip or ip6";
+use fanout::Fanout;
+use ring::{ALL, Ring, RingError};
 
 /// How a tap is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +75,14 @@ pub enum LiveError {
         /// What libpcap says.
         source: pcap::Error,
     },
+    /// The kernel does not let another ring take over.
+    #[error("cannot exchange the ring of the tap on {interface}")]
+    Exchange {
+        /// The interface.
+        interface: Arc<str>,
+        /// What the kernel says.
+        source: io::Error,
+    },
     /// The kernel did not give its counters.
     #[error("cannot read the counters of the tap on {interface}")]
     Stats {
@@ -88,36 +96,43 @@ pub enum LiveError {
 /// An open tap on one interface.
 pub struct LiveTap {
     interface: Arc<str>,
-    capture: Capture<Active>,
-    link: LinkType,
-    max_read: usize,
-    /// Totals so far, and libpcap's own 32-bit counters when they were last read.
-    stats: LiveStats,
-    last: [u32; 3],
+    options: LiveOptions,
+    ring: Ring,
+    /// `None` where the kernel has no such groups: then the ring stays as it is.
+    group: Option<Fanout>,
+    exchange: Exchange,
+    /// What was counted of rings that are closed.
+    closed: LiveStats,
+    /// How much of the ring was full at the last reading.
+    filled: usize,
+}
+
+/// How far the exchange of a ring for another one has come.
+enum Exchange {
+    None,
+    /// The other ring is open and in the group; until it was, it took frames that the ring took too.
+    Opened(Box<Ring>),
+    /// The other ring is the tap's now; this one has its last frames.
+    Emptying(Box<Ring>),
+}
+
+/// What an exchange of rings needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExchangeStep {
+    /// The tap has another descriptor to be polled. Go on after [`LiveTap::exchange_pause`].
+    Polled,
+    /// There is nothing more to do.
+    Done,
 }
 
 impl LiveTap {
     /// Opens a tap on `interface` of this network namespace. Needs `CAP_NET_RAW`.
     pub fn open(interface: &str, options: &LiveOptions) -> Result<Self, LiveError> {
         let name: Arc<str> = Arc::from(interface);
-        let open = |source| LiveError::Open { interface: Arc::clone(&name), source };
-        let capture = Capture::from_device(interface)
-            .map_err(open)?
-            .promisc(false)
-            .immediate_mode(false)
-            .precision(Precision::Nano)
-            .snaplen(i32::try_from(options.snap_len).unwrap_or(i32::MAX))
-            .buffer_size(i32::try_from(options.ring_bytes).unwrap_or(i32::MAX))
-            .timeout(i32::from(options.batch_timeout_ms))
-            .open()
-            .map_err(open)?;
-        let mut capture = capture.setnonblock().map_err(open)?;
-        let link = link_type(capture.get_datalink());
-        let program = if link == LinkType::ETHERNET { ETHERNET_FILTER } else { IP_FILTER };
-        let filter = |source| LiveError::Filter { interface: Arc::clone(&name), source };
-        capture.filter(program, true).map_err(filter)?;
-        let max_read = options.max_read.clamp(1, i32::MAX as usize);
-        Ok(Self { interface: name, capture, link, max_read, stats: LiveStats::default(), last: [0; 3] })
+        let ring = open(&name, options, options.ring_bytes)?;
+        let group = Fanout::new(ring.as_fd()).ok();
+        let (options, exchange) = (options.clone(), Exchange::None);
+        Ok(Self { interface: name, options, ring, group, exchange, closed: LiveStats::default(), filled: 0 })
     }
 
     /// The interface's name.
@@ -127,24 +142,31 @@ impl LiveTap {
 
     /// What every frame of this tap begins with.
     pub const fn link(&self) -> LinkType {
-        self.link
+        self.ring.link()
+    }
+
+    /// Bytes of the kernel's ring.
+    pub const fn ring_bytes(&self) -> usize {
+        self.ring.bytes()
+    }
+
+    /// Bytes of the ring that the last [`LiveTap::read`] found full, roughly.
+    pub const fn filled_bytes(&self) -> usize {
+        self.filled
     }
 
     /// Gives `each` the frames that are there now, at most [`LiveOptions::max_read`] of them, and returns how many.
     /// Never waits. 0 = nothing is there.
     pub fn read(&mut self, mut each: impl FnMut(&Frame<'_>)) -> Result<usize, LiveError> {
-        let link = self.link;
+        let max = self.options.max_read.clamp(1, ALL);
+        let failed = |source| LiveError::Read { interface: Arc::clone(&self.interface), source };
         let mut count = 0;
-        // One call empties at most one block of the ring: go on until there is nothing or enough.
-        while count < self.max_read {
-            let more = self
-                .capture
-                .dispatch(Some(self.max_read - count), |packet: Packet<'_>| each(&frame(&packet, link)))
-                .map_err(|source| LiveError::Read { interface: Arc::clone(&self.interface), source })?;
-            if more == 0 {
-                break;
-            }
-            count += more;
+        if let Exchange::Emptying(former) = &mut self.exchange {
+            (count, _) = former.read(max, &mut each).map_err(failed)?;
+        }
+        if count < max {
+            let (more, filled) = self.ring.read(max - count, each).map_err(failed)?;
+            (count, self.filled) = (count + more, filled);
         }
         Ok(count)
     }
@@ -152,47 +174,84 @@ impl LiveTap {
     /// The kernel's counters since the tap was opened. Read them at least every few hundred seconds: libpcap's own have
     /// 32 bits and start again.
     pub fn stats(&mut self) -> Result<LiveStats, LiveError> {
-        let now = self
-            .capture
-            .stats()
-            .map_err(|source| LiveError::Stats { interface: Arc::clone(&self.interface), source })?;
-        let now = [now.received, now.dropped, now.if_dropped];
-        let [received, dropped, if_dropped] = [0, 1, 2].map(|i: usize| now[i].wrapping_sub(self.last[i]));
-        self.last = now;
-        self.stats.received += u64::from(received);
-        self.stats.kernel_dropped += u64::from(dropped);
-        // The interface's own counters end with it, and are then read as nothing.
-        self.stats.interface_dropped += if if_dropped <= u32::MAX / 2 { u64::from(if_dropped) } else { 0 };
-        Ok(self.stats)
+        let failed = |source| LiveError::Stats { interface: Arc::clone(&self.interface), source };
+        let mut stats = self.closed + self.ring.stats().map_err(failed)?;
+        if let Exchange::Emptying(former) = &mut self.exchange {
+            stats = stats + former.stats().map_err(failed)?;
+        }
+        Ok(stats)
+    }
+
+    /// Begins to exchange the ring for one of another size; no frame is missed or seen twice by it. Those in the last block of
+    /// the former ring come late, by up to the pause: waiting for them would fill the other one. Call
+    /// [`LiveTap::go_on`] after [`LiveTap::exchange_pause`], and so on until it is done. While an exchange is under way nothing
+    /// is begun.
+    pub fn exchange_ring(&mut self, bytes: usize) -> Result<(), LiveError> {
+        if !matches!(self.exchange, Exchange::None) {
+            return Ok(());
+        }
+        let failed = |source| LiveError::Exchange { interface: Arc::clone(&self.interface), source };
+        let group = self.group.ok_or_else(|| failed(io::ErrorKind::Unsupported.into()))?;
+        Fanout::choose(self.ring.as_fd(), 0).map_err(failed)?;
+        let other = open(&self.interface, &self.options, bytes)?;
+        group.join(other.as_fd()).map_err(failed)?;
+        self.exchange = Exchange::Opened(Box::new(other));
+        Ok(())
+    }
+
+    /// How long the kernel may keep a block that is not full, and some more.
+    pub fn exchange_pause(&self) -> Duration {
+        Duration::from_millis(u64::from(self.options.batch_timeout_ms) + 20)
+    }
+
+    /// Goes on with an exchange.
+    pub fn go_on(&mut self, each: impl FnMut(&Frame<'_>)) -> Result<ExchangeStep, LiveError> {
+        match mem::replace(&mut self.exchange, Exchange::None) {
+            Exchange::None => Ok(ExchangeStep::Done),
+            Exchange::Opened(mut other) => {
+                let unread = |source| LiveError::Read { interface: Arc::clone(&self.interface), source };
+                other.clear().map_err(unread)?;
+                let failed = |source| LiveError::Exchange { interface: Arc::clone(&self.interface), source };
+                Fanout::choose(self.ring.as_fd(), 1).map_err(failed)?;
+                self.exchange = Exchange::Emptying(Box::new(mem::replace(&mut self.ring, *other)));
+                Ok(ExchangeStep::Polled)
+            }
+            Exchange::Emptying(mut former) => {
+                let unread = |source| LiveError::Read { interface: Arc::clone(&self.interface), source };
+                let failed = |source| LiveError::Stats { interface: Arc::clone(&self.interface), source };
+                former.read(ALL, each).map_err(unread)?;
+                self.closed = self.closed + former.stats().map_err(failed)?;
+                Ok(ExchangeStep::Done)
+            }
+        }
+    }
+}
+
+fn open(interface: &Arc<str>, options: &LiveOptions, bytes: usize) -> Result<Ring, LiveError> {
+    Ring::open(interface, options, bytes).map_err(|error| {
+        let interface = Arc::clone(interface);
+        match error {
+            RingError::Open(source) => LiveError::Open { interface, source },
+            RingError::Filter(source) => LiveError::Filter { interface, source },
+        }
+    })
+}
+
+impl std::ops::Add for LiveStats {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            received: self.received + other.received,
+            kernel_dropped: self.kernel_dropped + other.kernel_dropped,
+            interface_dropped: self.interface_dropped + other.interface_dropped,
+        }
     }
 }
 
 /// To be polled for reading.
 impl AsFd for LiveTap {
-    #[expect(
-        unsafe_code,
-        reason = "libpcap hands out the number of its descriptor, which lives as long as the capture"
-    )]
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: `self.capture` owns the descriptor and is borrowed for as long as the result.
-        unsafe { BorrowedFd::borrow_raw(self.capture.as_raw_fd()) }
-    }
-}
-
-/// The packet's header holds nanoseconds where it says microseconds: that precision was asked for.
-fn frame<'a>(packet: &Packet<'a>, link: LinkType) -> Frame<'a> {
-    let ts = packet.header.ts;
-    Frame {
-        time: Timestamp::from_parts(ts.tv_sec, ts.tv_usec),
-        wire_len: packet.header.len.max(packet.header.caplen),
-        link,
-        bytes: packet.data,
-    }
-}
-
-fn link_type(link: Linktype) -> LinkType {
-    match link.0 as u16 {
-        DLT_RAW => LinkType::RAW,
-        other => LinkType(other),
+        self.ring.as_fd()
     }
 }
