@@ -51,8 +51,8 @@ weir_service::settings! {
         snap_len: Option<Bytes>,
         /// Threads that live taps share.
         capture_threads: u64 = "2",
-        /// Ring buffer of each live tap.
-        ring_bytes: Bytes = "8MiB",
+        /// Memory of the ring buffers of all live taps together.
+        ring_bytes: Bytes = "64MiB",
         /// Most flows in the table of each tap.
         max_flows: u64 = "200000",
         /// Most memory for the flow table of each tap.

@@ -9,6 +9,7 @@ use weir_service::shutdown::Shutdown;
 use weir_watch::Knowledge;
 
 use crate::event::Event;
+use crate::live::Rings;
 use crate::tally::{Lost, Reading, Tally};
 
 /// The agent while it runs.
@@ -17,6 +18,8 @@ pub(crate) struct AgentOperation {
     pub(crate) tally: Arc<Tally>,
     /// The queue between capture and sending.
     pub(crate) queue: WeakSender<Event>,
+    /// The memory of the rings.
+    pub(crate) rings: Arc<Rings>,
     /// How well the cluster is known; `None` = there is no source.
     pub(crate) knowledge: Option<Knowledge>,
     /// The stop.
@@ -33,6 +36,7 @@ impl Operation for AgentOperation {
         let mut metrics = Metrics::new("weir_agent");
         let queued = self.queue.upgrade().map_or(0, |queue| queue.max_capacity() - queue.capacity());
         metrics.gauge("queued_reports", "Reports that wait between capture and sending.", queued as f64);
+        metrics.gauge("ring_bytes", "Memory of the ring buffers of live taps.", self.rings.used() as f64);
         add_tally(&mut metrics, &self.tally.read());
         if let Some(knowledge) = &self.knowledge {
             add_knowledge(&mut metrics, knowledge);

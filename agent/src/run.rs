@@ -24,7 +24,7 @@ use crate::conntrack::RecordedConntrack;
 use crate::contents::{CutAt, cut};
 use crate::event::{Event, TapQueue, WhenFull};
 use crate::held::Held;
-use crate::live::Group;
+use crate::live::{Group, Rings};
 use crate::logged;
 use crate::naming::Naming;
 use crate::operation::AgentOperation;
@@ -117,7 +117,8 @@ impl Plan {
         }
         let tally = Arc::new(Tally::default());
         let (open, coverage) = watch::channel(files.clone());
-        let follower = self.follower(&settings, &events, open, files)?;
+        let rings = Rings::new(settings.ring_bytes.0 as usize);
+        let follower = self.follower(&settings, &events, open, files, &rings)?;
         let sender = SenderOptions {
             collector: self.collector.clone(),
             node: Arc::from(settings.node_name.as_str()),
@@ -134,7 +135,7 @@ impl Plan {
         let (contents, cut_contents) = mpsc::channel(CONTENTS);
         if let Some(listen) = settings.metrics_listen {
             let (queue, knowledge) = (events.downgrade(), self.cluster.knowledge.clone());
-            let operation = AgentOperation { tally, queue, knowledge, shutdown: shutdown.clone() };
+            let operation = AgentOperation { tally, queue, rings, knowledge, shutdown: shutdown.clone() };
             let served = operations::serve(listen, Arc::new(operation), CancellationToken::new()).await;
             let (address, _) = served.with_context(|| format!("listening on {listen} for metrics"))?;
             info!(%address, "metrics");
@@ -162,13 +163,13 @@ impl Plan {
         events: &mpsc::Sender<Event>,
         open: watch::Sender<Vec<Coverage>>,
         files: Vec<Coverage>,
+        rings: &Arc<Rings>,
     ) -> Result<Option<Follower>> {
         if self.live.is_empty() {
             return Ok(None);
         }
         let options = LiveOptions {
             snap_len: settings.snap_len.map_or(settings.l7.snap_len(), |bytes| bytes.0 as u32),
-            ring_bytes: settings.ring_bytes.0 as usize,
             ..LiveOptions::default()
         };
         let needs = "live taps need the capability NET_RAW";
@@ -176,7 +177,8 @@ impl Plan {
             return Err(anyhow::anyhow!("cannot open live taps")).hint(needs);
         }
         let node: Arc<str> = Arc::from(settings.node_name.as_str());
-        let fixed = open_interfaces(&self.live, &self.cluster.snapshots.borrow(), &node, &options, &self.clock);
+        let fixed =
+            open_interfaces(&self.live, &self.cluster.snapshots.borrow(), &node, (&options, rings), &self.clock);
         let fixed = fixed.map_err(|problems| all(&problems)).hint(needs)?;
         let has = |source: &TapSource| self.live.iter().any(|spec| spec.source == *source);
         let follow = Follow {
@@ -185,6 +187,7 @@ impl Plan {
             node,
             snapshots: self.cluster.snapshots.clone(),
             options,
+            rings: Arc::clone(rings),
             clock: Arc::clone(&self.clock),
         };
         let tracker = TrackerConfig { first_flow: self.files.len() as u64 + 1, ..self.tracker.clone() };

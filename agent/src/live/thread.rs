@@ -66,6 +66,8 @@ pub(super) struct Thread {
     taps: HashMap<u64, (TapId, Watched)>,
     /// Taps whose interface is gone: what is in their rings comes within [`LAST_BLOCK`].
     ending: Vec<(Instant, Watched)>,
+    /// Taps whose rings are being exchanged, and when to go on with that.
+    exchanges: Vec<(Instant, u64)>,
     /// News that found no room yet; one for each tap at most.
     unsaid: Vec<Said>,
     next_flow: u64,
@@ -85,6 +87,7 @@ impl Thread {
             epoll,
             taps: HashMap::new(),
             ending: Vec::new(),
+            exchanges: Vec::new(),
             unsaid: Vec::new(),
             next_tick: Instant::now() + TICK,
             stop_at: None,
@@ -104,6 +107,7 @@ impl Thread {
             }
             let now = Instant::now();
             self.bury(now);
+            self.exchange(now);
             if now >= self.next_tick {
                 self.next_tick = now + TICK;
                 self.tick();
@@ -127,7 +131,8 @@ impl Thread {
     }
 
     fn wait(&self, ready: &mut Vec<epoll::Event>) {
-        let deadlines = self.ending.iter().map(|(at, _)| *at).chain(self.stop_at.map(|(at, _)| at));
+        let rings = self.exchanges.iter().map(|(at, _)| *at);
+        let deadlines = self.ending.iter().map(|(at, _)| *at).chain(self.stop_at.map(|(at, _)| at)).chain(rings);
         let next = deadlines.fold(self.next_tick, Instant::min);
         let left = next.saturating_duration_since(Instant::now());
         let left = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
@@ -181,6 +186,28 @@ impl Thread {
             if let Some(id) = self.end(number) {
                 self.unsaid.push(Said::Ended(id));
             }
+            return;
+        }
+        let pause = tap.suit_ring();
+        self.exchanges.extend(pause.map(|pause| (Instant::now() + pause, number)));
+    }
+
+    /// Goes on with the exchanges of rings that are due.
+    fn exchange(&mut self, now: Instant) {
+        while let Some(at) = self.exchanges.iter().position(|(due, _)| *due <= now) {
+            let (_, number) = self.exchanges.swap_remove(at);
+            let Some((_, tap)) = self.taps.get_mut(&number) else { continue };
+            let _ = epoll::delete(&self.epoll, tap.capture());
+            let pause = tap.go_on(&mut self.next_flow);
+            let data = epoll::EventData::new_u64(number);
+            if let Err(error) = epoll::add(&self.epoll, tap.capture(), data, epoll::EventFlags::IN) {
+                tap.complain(&error.into());
+                if let Some(id) = self.end(number) {
+                    self.unsaid.push(Said::Ended(id));
+                }
+                continue;
+            }
+            self.exchanges.extend(pause.map(|pause| (now + pause, number)));
         }
     }
 
@@ -209,8 +236,10 @@ impl Thread {
 
     fn tick(&mut self) {
         let now = self.now();
-        for (_, tap) in self.taps.values_mut() {
+        for (number, (_, tap)) in &mut self.taps {
             tap.tick(now);
+            let pause = tap.suit_ring();
+            self.exchanges.extend(pause.map(|pause| (Instant::now() + pause, *number)));
         }
     }
 }

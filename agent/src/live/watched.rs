@@ -1,12 +1,14 @@
 //! One live tap in the hands of its thread: frames of its interface in; flows, losses and spans of watching out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tracing::warn;
-use weir_capture::{LiveError, LiveStats, LiveTap};
+use tracing::{debug, warn};
+use weir_capture::{LiveError, LiveStats};
 use weir_flow::Tracker;
 use weir_model::{Coverage, EndReason, Tap, Timestamp};
 
+use super::capture::Capture;
 use super::thread::Lane;
 use crate::event::{Event, TapQueue, WhenFull};
 use crate::loss;
@@ -17,7 +19,7 @@ const WINDOW_NS: i64 = 60_000_000_000;
 /// One interface to be watched.
 pub(crate) struct LiveSource {
     /// The open capture.
-    pub(crate) capture: LiveTap,
+    pub(crate) capture: Capture,
     /// What it is.
     pub(crate) tap: Arc<Tap>,
     /// When it began to watch.
@@ -32,7 +34,7 @@ pub(crate) fn watching(tap: &Tap, from_ts: Timestamp) -> Coverage {
 
 /// A tap that is being watched.
 pub(super) struct Watched {
-    capture: LiveTap,
+    capture: Capture,
     queue: TapQueue,
     tracker: Tracker,
     window_ns: i64,
@@ -64,7 +66,7 @@ impl Watched {
     }
 
     /// What to poll.
-    pub(super) const fn capture(&self) -> &LiveTap {
+    pub(super) const fn capture(&self) -> &Capture {
         &self.capture
     }
 
@@ -78,12 +80,36 @@ impl Watched {
         frames
     }
 
+    /// Gets another ring if it needs one. Returns when to go on with that.
+    pub(super) fn suit_ring(&mut self) -> Option<Duration> {
+        self.capture.suit().unwrap_or_else(|error| {
+            // It goes on with the ring that it has.
+            debug!(interface = %self.queue.tap().interface, "{:#}", anyhow::Error::new(error));
+            None
+        })
+    }
+
+    /// Goes on with the exchange of its ring: it may be another descriptor that has to be polled after that. Returns when to
+    /// go on again.
+    pub(super) fn go_on(&mut self, next_flow: &mut u64) -> Option<Duration> {
+        let Self { capture, tracker, queue, .. } = self;
+        tracker.number_from(*next_flow);
+        let pause = capture.go_on(|frame| tracker.observe(frame, queue));
+        *next_flow = tracker.next_number();
+        self.is_busy = true;
+        pause.unwrap_or_else(|error| {
+            self.complain(&error.into());
+            None
+        })
+    }
+
     /// Does what time makes due: idle flows, windows, counters.
     pub(super) fn tick(&mut self, now: Timestamp) {
         self.tracker.advance(now, &mut self.queue);
         if self.is_busy {
             self.count_losses(now);
         }
+        self.capture.tick();
         let window = now.window_start(self.window_ns);
         if window > self.from {
             self.cover(window);

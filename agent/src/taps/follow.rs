@@ -24,7 +24,7 @@ use weir_service::clock::Clock;
 
 use super::netns::{Link, Links, Netlink, NetlinkError, News, Routes};
 use crate::cluster::Snapshots;
-use crate::live::{Group, LiveSource, Said, TapId, watching};
+use crate::live::{Group, LiveSource, Rings, Said, TapId, watching};
 use roster::{Entry, Roster, TapState};
 
 /// How often what is not known yet is asked for again.
@@ -48,6 +48,8 @@ pub(crate) struct Follow {
     pub(crate) snapshots: Snapshots,
     /// How taps are opened.
     pub(crate) options: LiveOptions,
+    /// The memory of their rings.
+    pub(crate) rings: Arc<Rings>,
     /// The wall clock.
     pub(crate) clock: Arc<dyn Clock>,
 }

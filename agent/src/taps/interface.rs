@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use rustix::thread::{CapabilitySet, capabilities};
 use tracing::warn;
-use weir_capture::{LiveOptions, LiveTap};
+use weir_capture::LiveOptions;
 use weir_cluster::Snapshot;
 use weir_model::{PodRef, Tap, TapRole, Timestamp};
 use weir_service::clock::Clock;
 
 use super::netns::{NetlinkError, Owner, owner_of};
 use super::{TapSource, TapSpec};
-use crate::live::LiveSource;
+use crate::live::{Capture, LiveSource, Rings};
 
 /// Whether this thread may open live taps.
 pub(crate) fn may_capture() -> bool {
@@ -23,14 +23,14 @@ pub(crate) fn open_interfaces(
     specs: &[TapSpec],
     snapshot: &Snapshot,
     node: &str,
-    options: &LiveOptions,
+    (options, rings): (&LiveOptions, &Arc<Rings>),
     clock: &Arc<dyn Clock>,
 ) -> Result<Vec<LiveSource>, Vec<String>> {
     let (mut sources, mut problems) = (Vec::new(), Vec::new());
     for spec in specs {
         let TapSource::Interface(name) = &spec.source else { continue };
         let tap = Arc::new(live_tap(name, spec, snapshot, node));
-        match LiveTap::open(name, options) {
+        match Capture::open(name, options, rings) {
             Ok(capture) => sources.push(LiveSource { capture, tap, since: Timestamp(clock.now_ns()) }),
             Err(error) => problems.push(format!("{:#}", anyhow::Error::new(error))),
         }

@@ -7,8 +7,8 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use weir_model::{
-    AttributedFlow, Counters, Coverage, EndReason, EndpointKind, InitiatorBy, Leg, Loss, Outcome, PerDirection,
-    Protocol, Report, TapRole,
+    AttributedFlow, Counters, Coverage, EndReason, EndpointKind, InitiatorBy, Leg, Loss, LossStage, Outcome,
+    PerDirection, Protocol, Report, TapRole,
 };
 
 use crate::agent::{Agent, DEADLINE};
@@ -61,6 +61,38 @@ async fn every_packet_on_the_veth_is_in_a_flow_of_its_leg() {
     told.check_open_exchange();
     told.check_datagram();
     told.check_coverage(tap);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_is_counted_to_the_packet_whatever_rings_it_takes() {
+    let Some(lab) = Lab::up() else { return };
+    lab.give_address(POD_IP.into());
+    lab.route(POD_IP.into());
+    lab.manifests();
+    let ear = lab.in_node(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a port");
+    let port = ear.local_addr().expect("bound").port();
+    let mut heard = collector::serve(ear);
+    let mut agent = Agent::start(&lab, port, &format!("iface:{VETH}"));
+    let Ok(Some(Said::Hello { .. })) = timeout(DEADLINE, heard.recv()).await else { panic!("{}", agent.log()) };
+
+    let before = lab.crossed();
+    flood_from_pod_to_node(&lab);
+    agent.terminate();
+    let told = Told::until_exit(&mut heard, &mut agent).await;
+    let crossed = lab.crossed().0 - before.0;
+    let lost: u64 = told.losses.iter().filter_map(|loss| loss.packets).sum();
+    assert!(told.losses.iter().all(|loss| loss.stage == LossStage::Kernel), "{:?}", told.losses);
+    assert_eq!(told.packets_and_bytes().0 + lost, crossed, "{lost} lost of {crossed}");
+}
+
+/// More at once than the first ring holds.
+fn flood_from_pod_to_node(lab: &Lab) {
+    let node = lab.in_node(|| UdpSocket::bind((NODE_IP, 0))).expect("a port");
+    let pod = lab.in_pod(|| UdpSocket::bind((POD_IP, 0))).expect("a port");
+    let address = node.local_addr().expect("bound");
+    for _ in 0..200_000 {
+        pod.send_to(&DATAGRAM, address).expect("sent");
+    }
 }
 
 /// A request to the pod and its response, over a connection that both sides close.

@@ -8,11 +8,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use weir_capture::LiveTap;
 use weir_cluster::Snapshot;
 use weir_model::{PodRef, Tap, Timestamp};
 
-use crate::live::TapId;
+use crate::live::{Capture, TapId};
 use crate::taps::netns::{Link, Owner, Sight, decide};
 
 /// How long a pod and its address stay with a veth that is gone. After that a new veth may be the same pod's.
@@ -36,7 +35,7 @@ pub(super) enum TapState {
     /// Nothing yet: it is not up, or not wanted.
     None,
     /// Its frames wait in the kernel until it is known whether they are wanted.
-    Held(LiveTap, Timestamp),
+    Held(Box<Capture>, Timestamp),
     /// It is watched as this tap.
     Open(TapId, Arc<Tap>, Timestamp),
     /// It is nobody's that is to be watched.

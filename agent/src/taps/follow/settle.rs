@@ -5,16 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::{debug, info, warn};
-use weir_capture::{LiveOptions, LiveTap};
 use weir_model::{Tap, TapRole, Timestamp};
 
 use super::Follower;
 use super::roster::TapState;
-use crate::live::LiveSource;
+use crate::live::{Capture, LiveSource};
 use crate::taps::netns::{Owner, Routes, Sight};
-
-/// Ring buffer of a tap that is followed: there may be hundreds.
-const RING_BYTES: usize = 2 << 20;
 
 impl Follower {
     /// Opens a tap on a link that should have one.
@@ -29,9 +25,8 @@ impl Follower {
         if !is_wanted || !entry.link.is_up || self.taken.contains(&entry.link.name) {
             return;
         }
-        let options = LiveOptions { ring_bytes: RING_BYTES, ..self.follow.options.clone() };
-        match LiveTap::open(&entry.link.name, &options) {
-            Ok(capture) => entry.tap = TapState::Held(capture, Timestamp(self.follow.clock.now_ns())),
+        match Capture::open(&entry.link.name, &self.follow.options, &self.follow.rings) {
+            Ok(capture) => entry.tap = TapState::Held(Box::new(capture), Timestamp(self.follow.clock.now_ns())),
             // Gone again, which is told next, or tried again at the next tick.
             Err(error) => return debug!("{:#}", anyhow::Error::new(error)),
         }
@@ -134,7 +129,7 @@ impl Follower {
             TapState::None | TapState::Left => TapState::None,
             TapState::Held(capture, since) => {
                 info!(interface = &*tap.interface, role, pod, "tap");
-                let id = self.group.watch(LiveSource { capture, tap: Arc::clone(&tap), since });
+                let id = self.group.watch(LiveSource { capture: *capture, tap: Arc::clone(&tap), since });
                 TapState::Open(id, tap, since)
             }
             TapState::Open(id, known, since) => {
