@@ -14,13 +14,15 @@ mod checkpoint;
 mod entry;
 mod error;
 mod journal;
+mod recovery;
 mod replay;
 mod segment;
 
 pub use checkpoint::Checkpoint;
 pub use entry::MAX_ENTRY_BYTES;
 pub use error::JournalError;
-pub use journal::{Journal, JournalOptions, Recovered, Torn};
+pub use journal::{Journal, JournalOptions};
+pub use recovery::{Recovered, Torn};
 pub use replay::Entries;
 
 /// The number of an entry: 1 for the journal's first, one more for each that follows, never used twice. 0 stands
