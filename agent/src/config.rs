@@ -1,6 +1,7 @@
 //! What the agent is told: flags, environment, file.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use weir_cluster::{NamedNetworkError, ResolvedLimits, SnapshotOptions};
@@ -65,6 +66,10 @@ weir_service::settings! {
         batch_age: Duration = "200ms",
         /// Most memory for batches that the collector has not acked.
         unacked_bytes: Bytes = "64MiB",
+        /// Folder for batches that the collector has not acked for 2 s; it must outlive the agent's process. Without it they wait in memory alone.
+        spool_dir: Option<PathBuf>,
+        /// Most bytes in that folder, at least 1MiB; beyond it the oldest batches are dropped and counted, or capture files wait.
+        spool_bytes: Bytes = "1GiB",
         /// Most names that a stream holds, 16 to 65536.
         dictionary_cap: u64 = "65536",
         /// Address on which /metrics, /healthz and /readyz are answered; nothing listens without it.

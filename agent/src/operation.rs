@@ -60,8 +60,19 @@ fn add_tally(metrics: &mut Metrics, tally: &Reading) {
     );
     metrics.counters("lost_bytes", "Bytes of lost packets, where the stage knows them.", lost(|lost| lost.bytes));
     metrics.counters("lost_rows", "Rows that the collector never gets.", lost(|lost| lost.rows));
-    metrics.gauge("unacked_batches", "Batches that the collector has not acked.", tally.unacked_batches as f64);
+    metrics.gauge(
+        "unacked_batches",
+        "Batches in memory that the collector has not acked.",
+        tally.unacked_batches as f64,
+    );
     metrics.gauge("unacked_bytes", "Memory that those batches take, about.", tally.unacked_bytes as f64);
+    metrics.gauge("spooled_batches", "Batches on disk that the collector has not acked.", tally.spooled_batches as f64);
+    metrics.gauge("spool_bytes", "Size of the spool.", tally.spool_bytes as f64);
+    metrics.gauge(
+        "spool_fails",
+        "1 while batches should be written to the spool and cannot be, else 0.",
+        f64::from(tally.spool_fails),
+    );
     metrics.gauge("connected", "1 while a stream to the collector is open, else 0.", f64::from(tally.connected));
     metrics.counter("connects", "Streams to the collector that were opened.", tally.connects);
 }

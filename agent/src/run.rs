@@ -28,8 +28,9 @@ use crate::live::{Group, Rings};
 use crate::logged;
 use crate::naming::Naming;
 use crate::operation::AgentOperation;
+use crate::outbox::{Bounds, Overflow};
 use crate::replay::replay;
-use crate::sender::{SenderOptions, send};
+use crate::sender::{SenderOptions, Sent, SpoolPlace, send};
 use crate::tally::Tally;
 use crate::taps::{
     FileTap, Follow, Follower, TapSource, TapSpec, find_file_taps, find_log_files, may_capture, open_interfaces,
@@ -37,6 +38,9 @@ use crate::taps::{
 
 /// Contents that wait for the sender; it takes them as fast as it can while it has room.
 const CONTENTS: usize = 16;
+
+/// A batch has less than 1 MiB, so that each of a smaller spool's files would hold less than one.
+const MIN_SPOOL_BYTES: u64 = 1 << 20;
 
 /// How long naming the taps waits for an API server to tell every object.
 const CLUSTER_WAIT: Duration = Duration::from_secs(10);
@@ -124,8 +128,11 @@ impl Plan {
             node: Arc::from(settings.node_name.as_str()),
             run: self.run,
             dictionary_cap: settings.dictionary_cap as usize,
-            unacked_bytes: settings.unacked_bytes.0 as usize,
-            wait_when_full: follower.is_none(),
+            bounds: Bounds {
+                memory_bytes: settings.unacked_bytes.0 as usize,
+                overflow: if follower.is_some() { Overflow::DropOldest } else { Overflow::Wait },
+            },
+            spool: settings.spool_dir.clone().map(|dir| SpoolPlace { dir, max_bytes: settings.spool_bytes.0 }),
             coverage,
             clock: Arc::clone(&self.clock),
             tally: Arc::clone(&tally),
@@ -149,10 +156,14 @@ impl Plan {
         let give_up = CancellationToken::new();
         let sending = tokio::spawn(send(sender, cut_contents, give_up.clone()));
         let sent = sending_or_deadline(sending, &shutdown, &give_up).await?;
-        if sent > 0 {
-            bail!("stopped with {sent} rows that no collector has acked: they are lost");
+        if sent.lost_rows > 0 {
+            bail!("stopped with {} rows that no collector has acked: they are lost", sent.lost_rows);
         }
-        info!("everything sent and acked");
+        if sent.spooled > 0 {
+            info!(batches = sent.spooled, "stopped: the rest waits in the spool for the next start");
+        } else {
+            info!("everything sent and acked");
+        }
         Ok(())
     }
 
@@ -230,19 +241,19 @@ impl Plan {
     }
 }
 
-/// Waits until everything is sent; after a stop no longer than the grace allows. Returns the rows that were not acked.
+/// Waits until everything is sent; after a stop no longer than the grace allows. Returns what was not acked.
 async fn sending_or_deadline(
-    sending: tokio::task::JoinHandle<crate::sender::Sent>,
+    sending: tokio::task::JoinHandle<Sent>,
     shutdown: &Shutdown,
     give_up: &CancellationToken,
-) -> Result<usize> {
+) -> Result<Sent> {
     let mut sending = sending;
     if let Ok(sent) = shutdown.drain(&mut sending).await {
-        return Ok(sent?.unsent_rows);
+        return Ok(sent?);
     }
     warn!("the collector did not take everything in time");
     give_up.cancel();
-    Ok(sending.await?.unsent_rows)
+    Ok(sending.await?)
 }
 
 /// Taps are named once, so the cluster gets some time to become known; then capture goes on without.
@@ -275,6 +286,9 @@ fn check(settings: &AgentSettings) -> Result<(), Usage> {
         if value == 0 {
             problems.push(format!("{key} is 0"));
         }
+    }
+    if settings.spool_bytes.0 < MIN_SPOOL_BYTES {
+        problems.push(format!("spool_bytes is less than 1MiB: {}", settings.spool_bytes.0));
     }
     if settings.cluster_domain.trim_matches('.').is_empty() {
         problems.push("cluster_domain is empty".to_owned());

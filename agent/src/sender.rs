@@ -3,18 +3,19 @@
 mod backoff;
 mod link;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
-use weir_model::{Coverage, RunId};
+use tracing::{error, info, warn};
+use weir_model::{Coverage, RunId, Timestamp};
 use weir_service::clock::Clock;
 
 use crate::contents::Contents;
-use crate::outbox::Outbox;
+use crate::outbox::{Bounds, Outbox, Spool};
 use crate::tally::Tally;
 use backoff::Backoff;
 use link::{Ended, Link};
@@ -30,10 +31,10 @@ pub(crate) struct SenderOptions {
     pub(crate) run: RunId,
     /// The most dictionary entries on a stream.
     pub(crate) dictionary_cap: usize,
-    /// The most bytes of unacked batches.
-    pub(crate) unacked_bytes: usize,
-    /// What happens to new contents when that is reached: wait (files do), or drop the oldest batches (live taps).
-    pub(crate) wait_when_full: bool,
+    /// How much waits for an ack in memory.
+    pub(crate) bounds: Bounds,
+    /// Where more of it waits; `None` = nowhere.
+    pub(crate) spool: Option<SpoolPlace>,
     /// Taps that are open now, and the spans of files: what a stream begins with.
     pub(crate) coverage: watch::Receiver<Vec<Coverage>>,
     /// The wall clock, to measure offsets between nodes.
@@ -42,22 +43,53 @@ pub(crate) struct SenderOptions {
     pub(crate) tally: Arc<Tally>,
 }
 
+/// A folder for unacked batches.
+#[derive(Clone, Debug)]
+pub(crate) struct SpoolPlace {
+    /// The folder, of this agent alone.
+    pub(crate) dir: PathBuf,
+    /// The most bytes in it.
+    pub(crate) max_bytes: u64,
+}
+
 /// How sending ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
-    /// Rows that no collector has acked.
-    pub(crate) unsent_rows: usize,
+    /// Rows that no collector has acked and no disk has.
+    pub(crate) lost_rows: usize,
+    /// Batches on disk, for the next start.
+    pub(crate) spooled: u64,
 }
 
-/// Sends until the contents end and everything is acked, or until `give_up`.
+/// Sends until the contents end and everything is acked, or until `give_up`; then what is not acked goes to disk.
 pub(crate) async fn send(options: SenderOptions, contents: Receiver<Contents>, give_up: CancellationToken) -> Sent {
-    let outbox = Outbox::new(Arc::clone(&options.node), options.run, options.unacked_bytes, Arc::clone(&options.tally));
+    let spool = open_spool(&options).await;
+    let (node, tally) = (Arc::clone(&options.node), Arc::clone(&options.tally));
+    let outbox = Outbox::new(node, options.run, options.bounds, spool, tally);
     let mut sender = Sender { outbox, contents, contents_ended: false, options };
     tokio::select! {
         () = sender.run() => {}
         () = give_up.cancelled() => {}
     }
-    Sent { unsent_rows: sender.outbox.rows() }
+    sender.outbox.put_away();
+    Sent { lost_rows: sender.outbox.rows(), spooled: sender.outbox.spooled() }
+}
+
+/// Opens the spool, which takes a while where there is much in it. An agent whose spool fails goes on without.
+async fn open_spool(options: &SenderOptions) -> Option<Spool> {
+    let SpoolPlace { dir, max_bytes } = options.spool.clone()?;
+    let (now, path) = (Timestamp(options.clock.now_ns()), dir.display().to_string());
+    match tokio::task::spawn_blocking(move || Spool::open(&dir, max_bytes, now)).await.ok()? {
+        Ok(spool) => {
+            info!(dir = path, batches = spool.len(), "spool");
+            Some(spool)
+        }
+        Err(failed) => {
+            error!("the spool cannot be used, batches wait in memory alone: {:#}", anyhow::Error::new(failed));
+            options.tally.spool_failed();
+            None
+        }
+    }
 }
 
 struct Sender {
@@ -71,15 +103,22 @@ impl Sender {
     async fn run(&mut self) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
         while !self.is_done() {
-            match Link::open(&self.options).await {
+            let run = self.outbox.sending();
+            match Link::open(&self.options, run).await {
                 Ok(mut link) => {
-                    info!(collector = %self.options.collector.uri(), "connected");
+                    let former = (run != self.options.run).then_some(tracing::field::display(run));
+                    info!(collector = %self.options.collector.uri(), former, "connected");
                     backoff.reset();
                     self.options.tally.connected();
                     let ended = link.carry(self).await;
                     self.options.tally.disconnected();
                     match ended {
                         Ended::Done => return,
+                        Ended::RunDone => {
+                            self.outbox.trim();
+                            link.close().await;
+                            continue;
+                        }
                         Ended::Broken(status) => warn!("lost the collector: {status}"),
                     }
                 }
@@ -107,7 +146,7 @@ impl Sender {
 
     /// Whether new contents are taken now.
     fn takes_contents(&self) -> bool {
-        !(self.contents_ended || self.options.wait_when_full && self.outbox.is_full())
+        !(self.contents_ended || self.outbox.must_wait())
     }
 
     fn take(&mut self, contents: Option<Contents>) {
@@ -124,11 +163,19 @@ impl Sender {
     async fn collect_for(&mut self, pause: Duration) {
         let until = tokio::time::Instant::now() + pause;
         loop {
-            let takes = self.takes_contents();
+            let (takes, due) = (self.takes_contents(), self.outbox.due());
             tokio::select! {
                 () = tokio::time::sleep_until(until) => return,
+                () = sleep_until(due), if due.is_some() => self.outbox.tend(),
                 contents = self.contents.recv(), if takes => self.take(contents),
             }
         }
+    }
+}
+
+async fn sleep_until(due: Option<tokio::time::Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }

@@ -18,6 +18,9 @@ pub(crate) struct Tally {
     lost: Mutex<BTreeMap<LossStage, Lost>>,
     unacked_batches: AtomicU64,
     unacked_bytes: AtomicU64,
+    spooled_batches: AtomicU64,
+    spool_bytes: AtomicU64,
+    spool_fails: AtomicBool,
     connects: AtomicU64,
     connected: AtomicBool,
 }
@@ -50,6 +53,12 @@ pub(crate) struct Reading {
     pub(crate) unacked_batches: u64,
     /// Memory that they take, about.
     pub(crate) unacked_bytes: u64,
+    /// Batches on disk.
+    pub(crate) spooled_batches: u64,
+    /// Bytes of their files.
+    pub(crate) spool_bytes: u64,
+    /// Whether batches should be written to disk and cannot be.
+    pub(crate) spool_fails: bool,
     /// Streams to the collector that were opened.
     pub(crate) connects: u64,
     /// Whether one is open.
@@ -84,6 +93,18 @@ impl Tally {
         self.unacked_bytes.store(bytes as u64, Ordering::Relaxed);
     }
 
+    /// Notes what is on disk, and whether it can be written.
+    pub(crate) fn spool(&self, batches: u64, bytes: u64, works: bool) {
+        self.spooled_batches.store(batches, Ordering::Relaxed);
+        self.spool_bytes.store(bytes, Ordering::Relaxed);
+        self.spool_fails.store(!works, Ordering::Relaxed);
+    }
+
+    /// Notes that there should be a spool and is none.
+    pub(crate) fn spool_failed(&self) {
+        self.spool_fails.store(true, Ordering::Relaxed);
+    }
+
     /// Notes that a stream was opened.
     pub(crate) fn connected(&self) {
         self.connects.fetch_add(1, Ordering::Relaxed);
@@ -106,6 +127,9 @@ impl Tally {
             lost: self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             unacked_batches: count(&self.unacked_batches),
             unacked_bytes: count(&self.unacked_bytes),
+            spooled_batches: count(&self.spooled_batches),
+            spool_bytes: count(&self.spool_bytes),
+            spool_fails: self.spool_fails.load(Ordering::Relaxed),
             connects: count(&self.connects),
             connected: self.connected.load(Ordering::Relaxed),
         }

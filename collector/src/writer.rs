@@ -108,7 +108,7 @@ impl Writer {
                         waiting.push((task, done));
                     }
                     // Room comes back when the lake has committed more; until then agents keep what they have.
-                    Err(full @ JournalError::Full { .. }) => {
+                    Err(full @ (JournalError::Full { .. } | JournalError::NoSpace { .. })) => {
                         warn!(node = %batch.node, sequence = batch.sequence, "batch refused: {full}");
                         self.refused.insert(run_of(&batch));
                         let _ = done.send(Err(Status::resource_exhausted(full.to_string())));
@@ -117,7 +117,11 @@ impl Writer {
                 },
                 Order::Record { changes, done } => match self.journal.append(&encode_objects(&changes)) {
                     Ok(position) => waiting.push((Some(Task::Objects { position: position.0, changes }), done)),
-                    Err(full @ (JournalError::Full { .. } | JournalError::TooLarge { .. })) => {
+                    Err(
+                        full @ (JournalError::Full { .. }
+                        | JournalError::NoSpace { .. }
+                        | JournalError::TooLarge { .. }),
+                    ) => {
                         let _ = done.send(Err(Status::resource_exhausted(full.to_string())));
                     }
                     Err(failed) => return Err(failed),
@@ -129,7 +133,12 @@ impl Writer {
                     // A new stream begins, behind everything of the old one.
                     self.refused.remove(&(node, run));
                 }
-                Order::Checkpoint { position } => self.journal.checkpoint(position, &self.sequences.to_bytes())?,
+                // The next one covers more. Where the journal itself failed, the next write says so.
+                Order::Checkpoint { position } => {
+                    if let Err(failed) = self.journal.checkpoint(position, &self.sequences.to_bytes()) {
+                        warn!("the journal is not trimmed: {failed}");
+                    }
+                }
                 Order::Size { done } => {
                     let _ = done.send((self.journal.bytes(), self.journal.last()));
                 }

@@ -1,4 +1,4 @@
-//! One stream to the collector: Hello, then every unacked batch in order, then new ones.
+//! One stream to the collector: Hello in the name of a run, then every unacked batch of it in order, then new ones.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use tracing::{debug, error, warn};
-use weir_model::{Batch, Timestamp};
+use weir_model::{Batch, RunId, Timestamp};
 use weir_proto::v1::agent_message::Body as Up;
 use weir_proto::v1::collector_message::Body as Down;
 use weir_proto::v1::ingest_client::IngestClient;
@@ -15,13 +15,15 @@ use weir_proto::{
     DictionaryEncoder, DictionaryFull, PROTOCOL_VERSION, coverage_to_wire, encode_batch, time_to_wire, v1,
 };
 
-use super::{Sender, SenderOptions};
+use super::{Sender, SenderOptions, sleep_until};
 
 /// Messages that wait for the stream's flow control.
 const IN_FLIGHT: usize = 16;
 
 /// An open stream.
 pub(super) struct Link {
+    /// Whose batches it carries.
+    run: RunId,
     up: mpsc::Sender<v1::AgentMessage>,
     down: Streaming<v1::CollectorMessage>,
     names: DictionaryEncoder,
@@ -35,23 +37,26 @@ pub(super) struct Link {
 pub(super) enum Ended {
     /// Everything was acked and there is nothing more to come.
     Done,
+    /// Everything of a former run was acked: the next run is to be sent.
+    RunDone,
     /// It broke; open another.
     Broken(Status),
 }
 
 impl Link {
-    /// Dials and says Hello.
-    pub(super) async fn open(options: &SenderOptions) -> Result<Self, Status> {
+    /// Dials and says Hello in the name of `run`. A former run has no tap any more.
+    pub(super) async fn open(options: &SenderOptions, run: RunId) -> Result<Self, Status> {
         let channel = options.collector.connect().await.map_err(|error| Status::unavailable(chain(&error)))?;
         let (up, outbound) = mpsc::channel(IN_FLIGHT);
+        let coverage = if run == options.run { options.coverage.borrow().clone() } else { Vec::new() };
         let hello = v1::Hello {
             node: options.node.to_string(),
-            run: options.run.0.to_be_bytes().to_vec(),
+            run: run.0.to_be_bytes().to_vec(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol_version: PROTOCOL_VERSION,
             dictionary_cap: options.dictionary_cap as u32,
             agent_time: Some(time_to_wire(Timestamp(options.clock.now_ns()))),
-            coverage: options.coverage.borrow().iter().map(coverage_to_wire).collect(),
+            coverage: coverage.iter().map(coverage_to_wire).collect(),
         };
         let closed = |_| Status::cancelled("the agent is stopping");
         up.send(v1::AgentMessage { body: Some(Up::Hello(hello)) }).await.map_err(closed)?;
@@ -69,6 +74,7 @@ impl Link {
         }
         debug!(durable = ack.durable_sequence, "the collector answered");
         Ok(Self {
+            run,
             up,
             down,
             names: DictionaryEncoder::new(cap),
@@ -79,14 +85,17 @@ impl Link {
 
     /// Carries batches until all is done or the stream breaks.
     pub(super) async fn carry(&mut self, sender: &mut Sender) -> Ended {
-        sender.outbox.acked(self.durable);
+        sender.outbox.resume(self.run, self.durable);
         let up = self.up.clone();
         loop {
             if sender.is_done() {
                 return Ended::Done;
             }
-            let next = sender.outbox.after(self.sent).cloned();
-            let takes = sender.takes_contents();
+            if sender.outbox.sending() != self.run {
+                return Ended::RunDone;
+            }
+            let next = sender.outbox.next(self.run, self.sent);
+            let (takes, due) = (sender.takes_contents(), sender.outbox.due());
             tokio::select! {
                 message = self.down.message() => match message {
                     Ok(Some(message)) => self.answered(message, sender),
@@ -104,13 +113,21 @@ impl Link {
                     self.sent = batch.sequence;
                 }
                 contents = sender.contents.recv(), if takes => sender.take(contents),
+                () = sleep_until(due), if due.is_some() => sender.outbox.tend(),
             }
         }
     }
 
+    /// Ends the stream in order: when this returns the collector has let go of it.
+    pub(super) async fn close(self) {
+        let Self { up, mut down, .. } = self;
+        drop(up);
+        while let Ok(Some(_)) = down.message().await {}
+    }
+
     fn answered(&mut self, message: v1::CollectorMessage, sender: &mut Sender) {
         match message.body {
-            Some(Down::Ack(ack)) => sender.outbox.acked(ack.sequence),
+            Some(Down::Ack(ack)) => sender.outbox.acked(self.run, ack.sequence),
             Some(Down::Refused(refused)) => self.refused(&refused, sender),
             Some(Down::Hello(_)) | None => {}
         }
@@ -128,14 +145,14 @@ impl Link {
             }
             Reason::Malformed | Reason::Unspecified => {
                 error!(sequence = refused.sequence, "batch refused for good: {}", refused.message);
-                sender.outbox.refused(refused.sequence);
+                sender.outbox.refused(self.run, refused.sequence);
             }
         }
     }
 
     fn cannot_encode(batch: &Arc<Batch>, full: DictionaryFull, sender: &mut Sender) {
         error!(sequence = batch.sequence, "batch dropped: {full}");
-        sender.outbox.refused(batch.sequence);
+        sender.outbox.refused(batch.run, batch.sequence);
     }
 }
 

@@ -47,6 +47,14 @@ pub enum JournalError {
         /// The position that comes.
         found: u64,
     },
+    /// The file system has no room. Nothing was written, and the journal goes on when there is room again.
+    #[error("no room on the file system for {}", path.display())]
+    NoSpace {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The journal has reached its size; a checkpoint makes room. Nothing was written.
     #[error("journal full: {max_bytes} bytes")]
     Full {

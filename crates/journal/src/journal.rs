@@ -2,10 +2,10 @@
 //! sync nothing more is accepted, because nothing more could be promised.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::recovery::{Recovered, recover};
+use crate::recovery::{OnDamage, Recovered, Recovery, read_checkpoint};
 use crate::segment::{self, Segment, sync_folder};
 use crate::{Checkpoint, Entries, JournalError, MAX_ENTRY_BYTES, Position, entry};
 
@@ -18,11 +18,13 @@ pub struct JournalOptions {
     pub segment_bytes: u64,
     /// No entry is taken that would make all segments together larger than this. Default 1 GiB.
     pub max_bytes: u64,
+    /// What opening does about damage. Default: it fails.
+    pub on_damage: OnDamage,
 }
 
 impl Default for JournalOptions {
     fn default() -> Self {
-        Self { segment_bytes: 16 << 20, max_bytes: 1 << 30 }
+        Self { segment_bytes: 16 << 20, max_bytes: 1 << 30, on_damage: OnDamage::Refuse }
     }
 }
 
@@ -44,13 +46,15 @@ pub struct Journal {
 
 impl Journal {
     /// Opens the journal in `dir`, which is made where it does not exist. Reads and checks all segments behind the
-    /// checkpoint: cuts off a half-written end, refuses any other damage.
+    /// checkpoint: cuts off a half-written end; what about any other damage, the options say.
     pub fn open(dir: &Path, options: &JournalOptions) -> Result<(Self, Recovered), JournalError> {
         fs::create_dir_all(dir).map_err(JournalError::io("create", dir))?;
         let lock = lock(dir)?;
-        let checkpoint = Checkpoint::read(dir)?;
+        let (checkpoint, mut skipped) = read_checkpoint(dir, options.on_damage)?;
         let covered = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.position.0);
-        let (mut segments, torn) = recover(dir, covered)?;
+        let recovery = Recovery::of(dir, covered, options.on_damage)?;
+        let (mut segments, torn) = (recovery.segments, recovery.torn);
+        skipped.extend(recovery.skipped);
         let active = if let Some(last) = segments.last() {
             OpenOptions::new().append(true).open(&last.path).map_err(JournalError::io("open", &last.path))?
         } else {
@@ -73,7 +77,7 @@ impl Journal {
             _lock: lock,
         };
         journal.synced = journal.last();
-        Ok((journal, Recovered { checkpoint, torn }))
+        Ok((journal, Recovered { checkpoint, torn, skipped }))
     }
 
     /// Writes an entry behind the last one. It is readable at once, durable only after [`Journal::sync`].
@@ -88,8 +92,7 @@ impl Journal {
         self.encoded.clear();
         entry::encode(position, entry, &mut self.encoded);
         if let Err(source) = self.active.write_all(&self.encoded) {
-            self.poisoned = true;
-            return Err(JournalError::Io { action: "write", path: self.active_path().to_owned(), source });
+            return Err(self.unwritten(source));
         }
         if let Some(segment) = self.segments.last_mut() {
             segment.extend(entry.len());
@@ -143,6 +146,13 @@ impl Journal {
         self.checkpoint
     }
 
+    /// The position of the last entry that lies in one file with the entry at `position`: what one checkpoint has to cover
+    /// for that file to go. [`Journal::last`] where no file has it.
+    pub fn segment_end(&self, position: Position) -> Position {
+        let holds = self.segments.iter().find(|segment| position.0 < segment.next);
+        holds.map_or(self.last(), |segment| Position(segment.next - 1))
+    }
+
     /// Begins a new segment where the last one is full, or where all of it may be removed to make room.
     fn make_room(&mut self, size: u64) -> Result<(), JournalError> {
         let active_bytes = self.segments.last().map_or(0, |segment| segment.bytes);
@@ -172,11 +182,29 @@ impl Journal {
                 self.active = file;
                 Ok(())
             }
+            Err(JournalError::Io { path, source, .. }) if has_no_room(&source) => {
+                // A file without entries would be in the way when there is room again.
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => self.poisoned = true,
+                    _ => {}
+                }
+                Err(JournalError::NoSpace { path, source })
+            }
             Err(error) => {
                 self.poisoned = true;
                 Err(error)
             }
         }
+    }
+
+    /// Takes back what was written of an entry, so that the journal can go on where only room was missing.
+    fn unwritten(&mut self, source: io::Error) -> JournalError {
+        let good = self.segments.last().map_or(0, |segment| segment.bytes);
+        if has_no_room(&source) && self.active.set_len(good).is_ok() {
+            return JournalError::NoSpace { path: self.active_path().to_owned(), source };
+        }
+        self.poisoned = true;
+        JournalError::Io { action: "write", path: self.active_path().to_owned(), source }
     }
 
     fn trim(&mut self) -> Result<(), JournalError> {
@@ -200,6 +228,11 @@ impl Journal {
     fn active_path(&self) -> &Path {
         self.segments.last().map_or(&self.dir, |segment| &segment.path)
     }
+}
+
+/// Whether nothing is wrong but that the file system, or what its user may have of it, is full.
+fn has_no_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn lock(dir: &Path) -> Result<File, JournalError> {

@@ -22,7 +22,7 @@ pub use checkpoint::Checkpoint;
 pub use entry::MAX_ENTRY_BYTES;
 pub use error::JournalError;
 pub use journal::{Journal, JournalOptions};
-pub use recovery::{Recovered, Torn};
+pub use recovery::{Damage, OnDamage, Recovered, Torn};
 pub use replay::Entries;
 
 /// The number of an entry: 1 for the journal's first, one more for each that follows, never used twice. 0 stands

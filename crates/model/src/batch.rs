@@ -74,14 +74,19 @@ pub enum LossStage {
     File,
     /// Closed flows found no room in the queue between capture and sending.
     Queue,
-    /// Unacked batches were over their cap.
+    /// Unacked batches were over their cap in memory.
     Unacked,
+    /// Unacked batches were over their cap on disk, or could not be read from there.
+    Spool,
+    /// A batch that the collector can never take.
+    Wire,
     /// A slow reader of a live tail missed rows (never stored).
     Tail,
 }
 
 names!(LossStage {
-    Kernel = "kernel", Interface = "interface", File = "file", Queue = "queue", Unacked = "unacked", Tail = "tail",
+    Kernel = "kernel", Interface = "interface", File = "file", Queue = "queue", Unacked = "unacked", Spool = "spool",
+    Wire = "wire", Tail = "tail",
 });
 
 /// Something not seen or not kept, counted where it happened. A count of `None` is not known at that stage.

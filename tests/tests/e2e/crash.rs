@@ -4,3 +4,4 @@ mod absent;
 mod kills;
 mod links;
 mod nonsense;
+mod spool;

@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use tempfile::TempDir;
-use weir_journal::{Journal, JournalError};
+use weir_journal::{Journal, JournalError, JournalOptions, OnDamage, Position};
 
 use crate::{SMALL, append, copy, open, positions, segments};
 
@@ -116,7 +116,7 @@ fn missing_segments_and_checkpoints_are_noticed() {
     fs::write(&removed, kept).expect("writes");
 
     let (mut journal, _) = open(whole.path());
-    journal.checkpoint(weir_journal::Position(8), b"state").expect("checkpoint");
+    journal.checkpoint(Position(8), b"state").expect("checkpoint");
     drop(journal);
     let checkpoint = whole.path().join("checkpoint");
     flip(&checkpoint, 25);
@@ -128,11 +128,11 @@ fn missing_segments_and_checkpoints_are_noticed() {
 #[test]
 fn a_half_written_checkpoint_leaves_the_old_one() {
     let whole = written(5);
-    open(whole.path()).0.checkpoint(weir_journal::Position(2), b"old").expect("checkpoint");
+    open(whole.path()).0.checkpoint(Position(2), b"old").expect("checkpoint");
     fs::write(whole.path().join("checkpoint.new"), b"WEIRC").expect("writes");
     let (mut journal, recovered) = open(whole.path());
     assert_eq!(recovered.checkpoint.map(|c| c.data), Some(b"old".to_vec()));
-    journal.checkpoint(weir_journal::Position(5), b"new").expect("checkpoint");
+    journal.checkpoint(Position(5), b"new").expect("checkpoint");
 }
 
 #[test]
@@ -145,4 +145,58 @@ fn a_segment_of_a_later_version_is_refused_by_name() {
     bytes[20..24].copy_from_slice(&crc);
     fs::write(&file, bytes).expect("writes");
     assert!(matches!(Journal::open(whole.path(), &SMALL), Err(JournalError::Version { version: 9, .. })));
+}
+
+/// The positions that are left when damage is skipped, and how many places were damaged. What is appended afterwards must
+/// be there at the next start too.
+fn salvaged(dir: &Path) -> (Vec<u64>, usize) {
+    let skipping = JournalOptions { on_damage: OnDamage::Skip, ..SMALL };
+    let (mut journal, recovered) = Journal::open(dir, &skipping).expect("opens whatever is there");
+    let kept = positions(&journal, 0);
+    append(&mut journal, 3);
+    drop(journal);
+    let again = positions(&Journal::open(dir, &skipping).expect("opens").0, 0);
+    assert_eq!(again.len(), kept.len() + 3, "{again:?} behind {kept:?}");
+    (kept, recovered.skipped.len() + usize::from(recovered.torn.is_some()))
+}
+
+#[test]
+fn where_damage_is_skipped_all_before_it_in_its_file_and_all_other_files_stay() {
+    let whole = written(12);
+    let files = segments(whole.path());
+    let first_of =
+        |file: &Path| file.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok()).expect("a number");
+    for (at, file) in files.iter().enumerate() {
+        let first = first_of(file);
+        let next = files.get(at + 1).map_or(13, |file| first_of(file));
+        // Every kind of byte is hit: of heads, lengths, checksums and entries.
+        for offset in (at..fs::metadata(file).expect("a file").len() as usize).step_by(7) {
+            let dir = TempDir::new().expect("a folder");
+            copy(whole.path(), dir.path());
+            flip(&dir.path().join(file.file_name().expect("a name")), offset);
+            let (kept, damaged) = salvaged(dir.path());
+            assert_eq!(damaged, 1, "{file:?} at {offset}");
+            let others = (1..first).chain(next..=12);
+            assert!(others.clone().all(|position| kept.contains(&position)), "{file:?} at {offset}: {kept:?}");
+            let of_file: Vec<u64> = kept.iter().copied().filter(|position| (first..next).contains(position)).collect();
+            assert_eq!(of_file, (first..first + of_file.len() as u64).collect::<Vec<_>>(), "{file:?} at {offset}");
+            assert!(first + (of_file.len() as u64) < next, "the flip at {offset} went unnoticed");
+        }
+    }
+}
+
+#[test]
+fn where_damage_is_skipped_files_and_checkpoints_may_be_missing() {
+    let whole = written(12);
+    let files = segments(whole.path());
+    for file in &files {
+        let dir = TempDir::new().expect("a folder");
+        copy(whole.path(), dir.path());
+        fs::remove_file(dir.path().join(file.file_name().expect("a name"))).expect("removes");
+        salvaged(dir.path());
+    }
+    open(whole.path()).0.checkpoint(Position(8), b"state").expect("checkpoint");
+    flip(&whole.path().join("checkpoint"), 25);
+    let (kept, damaged) = salvaged(whole.path());
+    assert_eq!((kept.last(), damaged), (Some(&12), 1));
 }

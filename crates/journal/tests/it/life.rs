@@ -27,7 +27,7 @@ proptest! {
     #[test]
     fn behaves_like_a_list_with_a_mark(steps in prop::collection::vec(step(), 1..60), segment_bytes in 30_u64..300) {
         let dir = TempDir::new().expect("a folder");
-        let options = JournalOptions { segment_bytes, max_bytes: 1 << 20 };
+        let options = JournalOptions { segment_bytes, max_bytes: 1 << 20, ..JournalOptions::default() };
         let (mut journal, _) = Journal::open(dir.path(), &options).expect("opens");
         let (mut list, mut mark): (Vec<Vec<u8>>, usize) = (Vec::new(), 0);
         for step in steps {
@@ -79,7 +79,7 @@ fn positions_go_on_when_every_segment_is_gone() {
 #[test]
 fn reading_begins_near_the_position_asked_for() {
     let dir = TempDir::new().expect("a folder");
-    let options = JournalOptions { segment_bytes: 8 << 20, max_bytes: 64 << 20 };
+    let options = JournalOptions { segment_bytes: 8 << 20, max_bytes: 64 << 20, ..JournalOptions::default() };
     let (mut journal, _) = Journal::open(dir.path(), &options).expect("opens");
     for at in 0..400_u32 {
         journal.append(&vec![at as u8; 10_000]).expect("appends");

@@ -6,7 +6,7 @@ use weir_journal::{Journal, JournalError, JournalOptions, Position};
 #[test]
 fn a_full_journal_refuses_entries_until_a_checkpoint_makes_room() {
     let dir = TempDir::new().expect("a folder");
-    let options = JournalOptions { segment_bytes: 200, max_bytes: 600 };
+    let options = JournalOptions { segment_bytes: 200, max_bytes: 600, ..JournalOptions::default() };
     let (mut journal, _) = Journal::open(dir.path(), &options).expect("opens");
     while let Ok(position) = journal.append(&[7; 60]) {
         assert!(position.0 < 100);
@@ -21,7 +21,7 @@ fn a_full_journal_refuses_entries_until_a_checkpoint_makes_room() {
 #[test]
 fn one_segment_as_large_as_the_journal_is_replaced_when_it_is_covered() {
     let dir = TempDir::new().expect("a folder");
-    let options = JournalOptions { segment_bytes: 1 << 20, max_bytes: 300 };
+    let options = JournalOptions { segment_bytes: 1 << 20, max_bytes: 300, ..JournalOptions::default() };
     let (mut journal, _) = Journal::open(dir.path(), &options).expect("opens");
     for _ in 0..20 {
         let position = journal.append(&[1; 200]).expect("room");
@@ -33,7 +33,7 @@ fn one_segment_as_large_as_the_journal_is_replaced_when_it_is_covered() {
 #[test]
 fn an_entry_larger_than_the_journal_is_refused_without_harm() {
     let dir = TempDir::new().expect("a folder");
-    let options = JournalOptions { segment_bytes: 200, max_bytes: 600 };
+    let options = JournalOptions { segment_bytes: 200, max_bytes: 600, ..JournalOptions::default() };
     let (mut journal, _) = Journal::open(dir.path(), &options).expect("opens");
     assert!(matches!(journal.append(&[0; 601]), Err(JournalError::TooLarge { bytes: 601 })));
     assert_eq!(journal.append(&[]).expect("empty entries are entries"), Position(1));
@@ -73,4 +73,24 @@ fn after_a_failed_write_nothing_more_is_accepted() {
     assert!(matches!(error, JournalError::Io { action: "create", .. }), "{error}");
     assert!(matches!(journal.append(b"x"), Err(JournalError::Poisoned)));
     assert!(matches!(journal.sync(), Err(JournalError::Poisoned)));
+}
+
+#[test]
+fn a_checkpoint_at_the_end_of_the_oldest_file_makes_room_for_new_entries() {
+    let dir = TempDir::new().expect("a folder");
+    let options = JournalOptions { segment_bytes: 200, max_bytes: 600, ..JournalOptions::default() };
+    let (mut journal, _) = Journal::open(dir.path(), &options).expect("opens");
+    let mut oldest = Position(1);
+    for _ in 0..100 {
+        if let Err(JournalError::Full { .. }) = journal.append(&[7; 60]) {
+            let end = journal.segment_end(oldest);
+            assert!(end >= oldest && end < journal.last(), "one file of several");
+            journal.checkpoint(end, b"").expect("checkpoints");
+            oldest = Position(end.0 + 1);
+            journal.append(&[7; 60]).expect("room again");
+        }
+    }
+    assert!(oldest > Position(50), "it went round");
+    assert_eq!(journal.segment_end(journal.last()), journal.last());
+    assert_eq!(journal.segment_end(Position(u64::MAX)), journal.last());
 }

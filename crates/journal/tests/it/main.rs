@@ -8,9 +8,9 @@ mod limits;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use weir_journal::{Journal, JournalError, JournalOptions, Position, Recovered};
+use weir_journal::{Journal, JournalError, JournalOptions, OnDamage, Position, Recovered};
 
-const SMALL: JournalOptions = JournalOptions { segment_bytes: 120, max_bytes: 1 << 20 };
+const SMALL: JournalOptions = JournalOptions { segment_bytes: 120, max_bytes: 1 << 20, on_damage: OnDamage::Refuse };
 
 fn open(dir: &Path) -> (Journal, Recovered) {
     Journal::open(dir, &SMALL).expect("opens")
