@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::backend::Backend;
 use super::filters::Filters;
+use super::outcome::{self, Outcome};
 use super::path::PathType;
 
 /// The kinds of objects that hold rules.
@@ -194,11 +195,13 @@ pub enum Flag {
     InvalidListener,
     /// The client gets no answer at all: its connection is not taken. The status stands for that.
     NoAnswer,
+    /// A copy that a mirror got: nobody waits for its answer. Only told of requests that were seen behind a gateway.
+    Mirror,
 }
 
 impl Flag {
     /// Every flag.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ImplementationSpecific,
         Self::NormalPathDiffers,
         Self::HostFallThrough,
@@ -216,6 +219,7 @@ impl Flag {
         Self::InvalidRule,
         Self::InvalidListener,
         Self::NoAnswer,
+        Self::Mirror,
     ];
 
     /// Its name, `implementation-specific`.
@@ -238,6 +242,7 @@ impl Flag {
             Self::InvalidRule => "invalid-rule",
             Self::InvalidListener => "invalid-listener",
             Self::NoAnswer => "no-answer",
+            Self::Mirror => "mirror",
         }
     }
 }
@@ -255,6 +260,11 @@ impl Flags {
     /// Adds all of another set.
     pub(super) const fn add(&mut self, other: Self) {
         self.0 |= other.0;
+    }
+
+    /// Takes one out.
+    pub(super) const fn remove(&mut self, flag: Flag) {
+        self.0 &= !(1 << flag as u32);
     }
 
     /// Whether one is in it.
@@ -300,40 +310,15 @@ impl<'a> Answer<'a> {
         answer
     }
 
-    /// A rule takes it; filters and backends say what then.
-    pub(super) fn of(rule: RuleHit<'a>, backends: &'a [Backend], filters: Option<&'a Filters>, failure: u16) -> Self {
-        let mut flags = Flags::default();
-        let (status, rule) = (200, Some(rule));
-        let mut answer = Self { status, rule, reason: None, flags, backends, filters, listener_port: None };
-        let is_prefix = rule.is_some_and(|rule| rule.path_type == Some(PathType::Prefix));
-        if let Some(filters) = filters {
-            if !filters.are_usable(is_prefix) {
-                return Self { status: 500, reason: Some(Reason::InvalidFilter), ..answer };
-            }
-            if let Some(status) = filters.redirect_status() {
-                return Self { status, ..answer };
-            }
-            flags.set_if(Flag::RefusedMirror, filters.refused_mirror);
-        }
-        let weighted = backends.iter().filter(|backend| backend.weight > 0);
-        flags.set_if(Flag::PartlyFailing, weighted.clone().any(|backend| backend.refusal.is_some()));
-        let Some(backend) = answer.chosen() else {
-            let refusal = weighted.clone().find_map(|backend| backend.refusal);
-            let none = if backends.is_empty() { Reason::NoBackend } else { Reason::ZeroWeight };
-            answer.reason = Some(refusal.unwrap_or(none));
-            answer.status = failure;
-            return answer;
-        };
-        answer.flags = flags;
-        let Some(filters) = &backend.filters else { return answer };
-        if !filters.are_usable(is_prefix) {
-            (answer.status, answer.reason) = (500, Some(Reason::InvalidFilter));
-        } else if let Some(status) = filters.redirect_status() {
-            answer.status = status;
-        } else {
-            answer.flags.set_if(Flag::RefusedMirror, filters.refused_mirror);
-        }
-        answer
+    /// A rule takes it, and this comes of it.
+    pub(super) const fn of(
+        rule: RuleHit<'a>,
+        backends: &'a [Backend],
+        filters: Option<&'a Filters>,
+        outcome: Outcome,
+    ) -> Self {
+        let Outcome { status, reason, flags } = outcome;
+        Self { status, rule: Some(rule), reason, flags, backends, filters, listener_port: None }
     }
 
     /// Everything that the rule sends requests to, in its order, with what does not work.
@@ -349,7 +334,6 @@ impl<'a> Answer<'a> {
 
     /// The backend whose filters count.
     pub(super) fn chosen(&self) -> Option<&'a Backend> {
-        let usable = self.backends.iter().filter(|backend| backend.weight > 0 && backend.refusal.is_none());
-        usable.reduce(|best, backend| if backend.weight > best.weight { backend } else { best })
+        outcome::chosen(self.backends)
     }
 }

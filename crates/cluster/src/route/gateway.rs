@@ -20,6 +20,7 @@ use super::answer::{Answer, Flag, Flags, Reason, RouteRef, RuleHit, Via};
 use super::backend::Backend;
 use super::filters::Filters;
 use super::host;
+use super::outcome::Outcome;
 use super::path::normal::normal;
 use super::path::{PathIndex, PathType};
 use super::pattern::Pattern;
@@ -62,7 +63,7 @@ struct Port {
 #[derive(Debug, Default)]
 struct HostTable {
     hostname: Option<Arc<str>>,
-    paths: PathIndex<usize>,
+    paths: PathIndex<Place>,
     patterns: Vec<usize>,
     /// Rules of TLSRoutes, the oldest first.
     tls: Vec<usize>,
@@ -70,20 +71,31 @@ struct HostTable {
     flags: Flags,
 }
 
-#[derive(Debug)]
+/// Where a match is, beside what it asks for: most that do not take a request are passed over without a look at them.
+#[derive(Clone, Debug)]
+struct Place {
+    at: usize,
+    /// `None` = nothing but the path.
+    conditions: Option<Arc<Conditions>>,
+}
+
+#[derive(Clone, Debug)]
 struct Rule {
     route: Arc<RouteRef>,
     index: usize,
-    filters: Option<Box<Filters>>,
-    backends: Vec<Backend>,
+    filters: Option<Arc<Filters>>,
+    backends: Arc<[Backend]>,
 }
 
+/// All that answering takes lies in one piece.
 #[derive(Debug)]
 struct Match {
-    rule: usize,
-    index: usize,
+    /// One for all matches that ask for the same.
+    conditions: Arc<Conditions>,
     path: PathRule,
-    conditions: Conditions,
+    index: usize,
+    rule: Rule,
+    outcome: Outcome,
 }
 
 #[derive(Debug)]
@@ -187,21 +199,22 @@ impl Gateways {
 
     /// The place of the match that takes a request.
     fn find(&self, table: &HostTable, request: &RouteRequest<'_>, parts: &Parts<'_>) -> Option<usize> {
-        let takes =
-            |index: &&usize| self.matches.get(**index).is_some_and(|found| found.conditions.take(request, parts));
-        let takes_path = |index: &&usize| match self.matches.get(**index).map(|found| &found.path) {
-            Some(PathRule::Pattern(pattern)) => pattern.is_match(parts.path),
-            _ => false,
+        let takes = |place: &&Place| place.conditions.as_ref().is_none_or(|asked| asked.take(request, parts));
+        let by_pattern = |index: &&usize| {
+            self.matches.get(**index).is_some_and(|found| match &found.path {
+                PathRule::Pattern(pattern) => pattern.is_match(parts.path) && found.conditions.take(request, parts),
+                PathRule::Exact(_) | PathRule::Prefix(_) => false,
+            })
         };
         let walk = table.paths.walk(parts.path);
-        let exact = walk.exact().find(takes);
-        let pattern = || table.patterns.iter().filter(takes_path).find(takes);
-        exact.or_else(pattern).or_else(|| walk.prefixes().find(takes)).copied()
+        let exact = walk.exact().find(takes).map(|place| place.at);
+        let pattern = || table.patterns.iter().find(by_pattern).copied();
+        exact.or_else(pattern).or_else(|| walk.prefixes().find(takes).map(|place| place.at))
     }
 
     fn of_match<'a>(&'a self, listener: &'a Listener, table: &'a HostTable, index: usize) -> Option<Answer<'a>> {
         let found = self.matches.get(index)?;
-        let rule = self.rules.get(found.rule)?;
+        let rule = &found.rule;
         let (path, path_type): (&str, _) = match &found.path {
             PathRule::Exact(path) => (path, PathType::Exact),
             PathRule::Prefix(path) => (path, PathType::Prefix),
@@ -216,10 +229,7 @@ impl Gateways {
             path: Some(path),
             path_type: Some(path_type),
         };
-        let mut answer = Answer::of(hit, &rule.backends, rule.filters.as_deref(), FAILED);
-        let by_pattern = path_type == PathType::RegularExpression || found.conditions.have_pattern();
-        answer.flags.set_if(Flag::RegularExpression, by_pattern);
-        Some(answer)
+        Some(Answer::of(hit, &rule.backends, rule.filters.as_deref(), found.outcome))
     }
 
     /// The rule that takes a TLS connection.
@@ -236,7 +246,7 @@ impl Gateways {
             path: None,
             path_type: None,
         };
-        let mut answer = Answer::of(hit, &rule.backends, None, FAILED);
+        let mut answer = Answer::of(hit, &rule.backends, None, Outcome::of(&rule.backends, None, false, FAILED));
         answer.flags.set_if(Flag::NoAnswer, answer.reason.is_some());
         answer.flags.add(table.flags);
         answer

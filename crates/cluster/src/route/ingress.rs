@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::answer::{Answer, Flag, Flags, Reason, RouteRef, RuleHit, Via};
 use super::backend::Backend;
 use super::host;
+use super::outcome::Outcome;
 use super::path::normal::normal;
 use super::path::{PathIndex, PathType};
 use super::request::{Parts, RouteRequest, Scheme};
@@ -77,6 +78,7 @@ struct Entry {
     backend: Backend,
     has_tls: bool,
     flags: Flags,
+    outcome: Outcome,
 }
 
 /// A default backend.
@@ -122,8 +124,7 @@ impl Table {
             None => Reason::NoHost,
         };
         let Some(default) = own.or_else(|| self.defaults.first()) else { return Answer::none(404, reason) };
-        let mut answer = Answer::of(default.hit(), std::slice::from_ref(&*default.backend), None, UNAVAILABLE);
-        answer.flags.add(default.flags);
+        let mut answer = default.answer();
         answer.flags.set_if(Flag::DefaultBackendScope, own.is_none() && default.has_rules);
         answer
     }
@@ -155,7 +156,7 @@ impl Entry {
             path: Some(&self.path),
             path_type: Some(self.path_type),
         };
-        let mut answer = Answer::of(hit, std::slice::from_ref(&self.backend), None, UNAVAILABLE);
+        let mut answer = Answer::of(hit, std::slice::from_ref(&self.backend), None, self.outcome);
         answer.flags.add(self.flags);
         answer.flags.set_if(Flag::HttpsRedirect, self.has_tls && scheme == Scheme::Http);
         answer

@@ -75,9 +75,7 @@ impl Undo {
 
     /// Whether the rule makes such requests. The host is only compared where the rule itself sets one.
     pub fn fits(&self, request: &AtBackend<'_>) -> Fit {
-        let sent = || request.host.and_then(host::of_request);
-        let is_set = |wanted: &Arc<str>| sent().is_some_and(|sent| sent.eq_ignore_ascii_case(wanted));
-        if self.sets_host.as_ref().is_some_and(|wanted| !is_set(wanted)) {
+        if self.sets_host.is_some() && !self.makes_host(request.host) {
             return Fit::No;
         }
         let fits = match (request.path, &self.path) {
@@ -92,9 +90,12 @@ impl Undo {
         }
     }
 
-    /// Whether requests for a host may meet the rule.
-    pub fn takes_host(&self, host: Option<&str>) -> bool {
+    /// Whether requests for a host may come out of the rule: the one that it sets, else those that it takes.
+    pub fn makes_host(&self, host: Option<&str>) -> bool {
         let name = host.and_then(host::of_request);
+        if let Some(set) = &self.sets_host {
+            return name.is_some_and(|name| name.eq_ignore_ascii_case(set));
+        }
         match (&self.hosts, name) {
             (HostPattern::Any, _) => true,
             (_, None) => false,

@@ -1,6 +1,6 @@
 //! Parts of routes that cannot be read, or are not valid: they cost themselves, never widen, and the answer says so.
 
-use weir_cluster::route::{RouteRequest, Routes};
+use weir_cluster::route::{RouteRequest, Routes, Scheme, Watched};
 
 use crate::route_given::{
     HTTP, at_edge, at_edge_with, at_ingress, findings, flags, gateway, http_route, ingress, request, route, routes,
@@ -150,6 +150,21 @@ fn a_connection_that_nothing_takes_has_a_status_and_says_that_there_is_no_answer
     assert_eq!((said(&answer).as_str(), flags(&answer)), ("404 no-listener", vec!["no-answer"]));
     assert_eq!(routes.listener_port("infra", "edge", "http"), Some(80));
     assert_eq!(routes.listener_port("infra", "edge", "other"), None);
+}
+
+#[test]
+fn a_request_that_was_seen_at_a_listener_that_cannot_work_is_not_said_to_have_no_answer() {
+    let listener = "{name: https, port: 443, protocol: HTTPS, allowedRoutes: {namespaces: {from: All}}}";
+    let yaml = service("a") + &gateway(listener) + &http_route("r", 1, &format!("rules: [{{{TO_A}}}]"));
+    let routes = routes(&yaml);
+    let hello = Watched { scheme: Scheme::Tls, sni: Some("a.com"), ..Watched::default() };
+    let seen = routes.gateway_watched("infra", "edge", &hello);
+    assert_eq!(
+        seen.iter().map(|answer| (said(answer), flags(answer))).collect::<Vec<_>>(),
+        [("200 r 0.0 a".to_owned(), vec!["invalid-listener"])]
+    );
+    let asked = RouteRequest { scheme: Scheme::Https, host: Some("a.com"), ..RouteRequest::default() };
+    assert_eq!(flags(&routes.gateway("infra", "edge", &asked)), ["no-answer"], "by the objects alone there is none");
 }
 
 #[test]

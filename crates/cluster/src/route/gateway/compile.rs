@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::conditions::Conditions;
 use super::grants::Grants;
 use super::listener::{Checked, Labels, Listener, Speaks};
 use super::rules::Compiler;
 use super::source::{self, Source};
-use super::{Gateway, Gateways, HostTable, Match, PathRule};
+use super::{Gateway, Gateways, HostTable, Match, PathRule, Place};
 use crate::objects::{Gateway as Written, ObjectKey, ObjectKind, Objects, ParentRef};
-use crate::route::HashSet;
 use crate::route::answer::{Flag, RouteKind};
 use crate::route::backend::Services;
 use crate::route::finding::{Check, Findings};
 use crate::route::host::HostPattern;
+use crate::route::outcome::Outcome;
 use crate::route::pattern::Patterns;
+use crate::route::{HashMap, HashSet};
 
 /// A host name of a route, and as it was written; `None` = the route names none.
 type Hostname = (HostPattern, Option<Arc<str>>);
@@ -33,7 +35,13 @@ impl Gateways {
             let names = made.by_name.entry(Arc::clone(&gateway.metadata.namespace)).or_default();
             names.insert(Arc::clone(&gateway.metadata.name), compiled);
         }
-        let mut compiler = Compiler { services: &services, grants: &grants, patterns: Patterns::default(), findings };
+        let mut compiler = Compiler {
+            services: &services,
+            grants: &grants,
+            patterns: Patterns::default(),
+            conditions: HashMap::default(),
+            findings,
+        };
         let mut places = 0;
         for source in source::all(objects) {
             let compiled = made.compile(&source, &mut compiler);
@@ -55,10 +63,10 @@ impl Gateways {
                     continue;
                 }
             };
-            let place = self.rules.len();
-            self.rules.push(compiler.rule(source, rule_index, rule));
+            let compiled = compiler.rule(source, rule_index, rule);
             if source.route.kind == RouteKind::TlsRoute {
-                made.places.push(place);
+                made.places.push(self.rules.len());
+                self.rules.push(compiled.clone());
                 if rule_index > 0 {
                     let field = format!("spec.rules[{rule_index}]");
                     compiler.findings.add(&source.key, field, Check::NeverMatches, "the first rule takes everything");
@@ -77,13 +85,16 @@ impl Gateways {
                     made.has_invalid = true;
                     continue;
                 };
-                let filters = self.rules.get(place).and_then(|rule| rule.filters.as_deref());
-                if !matches!(path, PathRule::Prefix(_)) && filters.is_some_and(super::Filters::need_prefix) {
+                let (filters, by_prefix) = (compiled.filters.as_deref(), matches!(path, PathRule::Prefix(_)));
+                if !by_prefix && filters.is_some_and(super::Filters::need_prefix) {
                     let message = "ReplacePrefixMatch needs a match by PathPrefix";
                     compiler.findings.add(&source.key, format!("{field}.path"), Check::InvalidFilter, message);
                 }
+                let mut outcome = Outcome::of(&compiled.backends, filters, by_prefix, super::FAILED);
+                let by_pattern = matches!(path, PathRule::Pattern(_)) || conditions.have_pattern();
+                outcome.flags.set_if(Flag::RegularExpression, by_pattern);
                 made.places.push(self.matches.len());
-                self.matches.push(Match { rule: place, index, path, conditions });
+                self.matches.push(Match { conditions, path, index, rule: compiled.clone(), outcome });
             }
         }
         made
@@ -170,22 +181,23 @@ impl Gateways {
 
     /// Puts matches of one path in order of precedence, and says which can never match.
     fn finish(&mut self, findings: &mut Findings) {
-        let (matches, rules) = (&self.matches, &self.rules);
+        let matches = &self.matches;
         let gateways = self.by_name.values_mut().flat_map(BTreeMap::values_mut);
         for listener in gateways.flat_map(|gateway| &mut gateway.listeners) {
             let name = Arc::clone(&listener.name);
             for table in listener.routes.values_mut() {
-                let rank = |index: &usize| (matches.get(*index).map(|found| found.conditions.rank()), *index);
+                table.paths.finish();
+                let rank = |index: usize| (matches.get(index).map(|found| found.conditions.rank()), index);
                 let length = |index: &usize| match matches.get(*index).map(|found| &found.path) {
                     Some(PathRule::Pattern(pattern)) => pattern.text().len(),
                     _ => 0,
                 };
-                table.patterns.sort_by_key(|index| (std::cmp::Reverse(length(index)), rank(index)));
+                table.patterns.sort_by_key(|index| (std::cmp::Reverse(length(index)), rank(*index)));
                 for list in table.paths.lists_mut() {
-                    list.sort_by_key(rank);
+                    list.sort_by_key(|place| rank(place.at));
                     for (hidden, by) in hidden(list, matches) {
                         let (Some(hidden), Some(by)) = (matches.get(hidden), matches.get(by)) else { continue };
-                        let (Some(rule), Some(by)) = (rules.get(hidden.rule), rules.get(by.rule)) else { continue };
+                        let (rule, by) = (&hidden.rule, &by.rule);
                         let field = format!("spec.rules[{}].matches[{}]", rule.index, hidden.index);
                         let message = format!("listener {name}: {} rule {} takes it", by.route, by.index);
                         let (namespace, name) = (Arc::clone(&rule.route.namespace), Arc::clone(&rule.route.name));
@@ -211,17 +223,18 @@ struct Compiled {
 }
 
 /// Matches of a sorted list that ask for the same as an earlier one, with that one.
-fn hidden(list: &[usize], matches: &[Match]) -> Vec<(usize, usize)> {
+fn hidden(list: &[Place], matches: &[Match]) -> Vec<(usize, usize)> {
     if list.len() < 2 {
         return Vec::new();
     }
     let mut seen = BTreeMap::new();
     let mut made = Vec::new();
-    for index in list {
-        let Some(found) = matches.get(*index) else { continue };
-        let first = *seen.entry(format!("{:?}", found.conditions)).or_insert(*index);
-        if first != *index {
-            made.push((*index, first));
+    for Place { at, .. } in list {
+        let Some(found) = matches.get(*at) else { continue };
+        // What asks for the same shares it.
+        let first = *seen.entry(Arc::as_ptr(&found.conditions)).or_insert(*at);
+        if first != *at {
+            made.push((*at, first));
         }
     }
     made
@@ -284,12 +297,14 @@ fn insert(table: &mut HostTable, places: &[usize], matches: &[Match], kind: Rout
     if kind == RouteKind::TlsRoute {
         return table.tls.extend(places);
     }
-    for place in places {
-        match matches.get(*place).map(|found| &found.path) {
-            Some(PathRule::Exact(path)) => table.paths.exact_mut(path).push(*place),
-            Some(PathRule::Prefix(path)) => table.paths.prefix_mut(path).push(*place),
-            Some(PathRule::Pattern(_)) => table.patterns.push(*place),
-            None => {}
+    for at in places.iter().copied() {
+        let Some(found) = matches.get(at) else { continue };
+        let asks = *found.conditions != Conditions::default();
+        let place = Place { at, conditions: asks.then(|| Arc::clone(&found.conditions)) };
+        match &found.path {
+            PathRule::Exact(path) => table.paths.exact_mut(path).push(place),
+            PathRule::Prefix(path) => table.paths.prefix_mut(path).push(place),
+            PathRule::Pattern(_) => table.patterns.push(at),
         }
     }
 }

@@ -4,12 +4,13 @@ use std::iter::successors;
 
 use crate::route::HashMap;
 use crate::route::host::HostPattern;
+use crate::route::inline::Inline;
 
 /// Something for each host name.
 #[derive(Debug)]
 pub(super) struct Hosts<T> {
-    exact: HashMap<Box<str>, T>,
-    wildcard: HashMap<Box<str>, T>,
+    exact: HashMap<Inline, T>,
+    wildcard: HashMap<Inline, T>,
     any: Option<T>,
 }
 
@@ -23,8 +24,8 @@ impl<T: Default> Hosts<T> {
     /// What there is for a name.
     pub(super) fn entry(&mut self, pattern: &HostPattern) -> &mut T {
         match pattern {
-            HostPattern::Exact(host) => self.exact.entry(host.as_ref().into()).or_default(),
-            HostPattern::Wildcard(base) => self.wildcard.entry(base.as_ref().into()).or_default(),
+            HostPattern::Exact(host) => self.exact.entry(Inline::from(&**host)).or_default(),
+            HostPattern::Wildcard(base) => self.wildcard.entry(Inline::from(&**base)).or_default(),
             HostPattern::Any => self.any.get_or_insert_default(),
         }
     }
@@ -33,9 +34,9 @@ impl<T: Default> Hosts<T> {
 impl<T> Hosts<T> {
     /// What there is for a request's host, the most specific first: the name itself, wildcards by length, every host.
     pub(super) fn matching<'a, 'h>(&'a self, host: Option<&'h str>) -> impl Iterator<Item = &'a T> + use<'a, 'h, T> {
-        let exact = host.and_then(|host| self.exact.get(host));
+        let exact = host.and_then(|host| self.exact.get(host.as_bytes()));
         let bases = successors(host.filter(|_| !self.wildcard.is_empty()).and_then(behind), |base| behind(base));
-        exact.into_iter().chain(bases.filter_map(|base| self.wildcard.get(base))).chain(&self.any)
+        exact.into_iter().chain(bases.filter_map(|base| self.wildcard.get(base.as_bytes()))).chain(&self.any)
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = &T> {

@@ -6,6 +6,7 @@ use super::listener::{Listener, Speaks};
 use super::{Gateways, HostTable, Rule};
 use crate::route::answer::{Answer, RuleHit, Via};
 use crate::route::listed::Listed;
+use crate::route::outcome::Outcome;
 
 impl Gateways {
     /// Every match of every rule at the listeners it is attached to, and every rule of a TLSRoute.
@@ -42,13 +43,13 @@ impl Rule {
             path: None,
             path_type: None,
         };
-        Answer::of(hit, &self.backends, None, super::FAILED)
+        Answer::of(hit, &self.backends, None, Outcome::of(&self.backends, None, false, super::FAILED))
     }
 }
 
 impl HostTable {
     /// Every match, each once.
     pub(super) fn places(&self) -> BTreeSet<usize> {
-        self.paths.lists().flatten().chain(&self.patterns).copied().collect()
+        self.paths.lists().flatten().map(|place| place.at).chain(self.patterns.iter().copied()).collect()
     }
 }

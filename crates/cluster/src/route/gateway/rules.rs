@@ -7,6 +7,7 @@ use super::grants::Grants;
 use super::source::{Source, SourceMatch, SourceRule};
 use super::{PathRule, Rule};
 use crate::objects::{BackendRef, GrpcMethodMatch, HttpPathMatch, Mirror, Part, RouteFilter, ValueMatch};
+use crate::route::HashMap;
 use crate::route::answer::Reason;
 use crate::route::backend::{Backend, BackendPort, Services};
 use crate::route::filters::{Filters, Mirrored};
@@ -21,6 +22,8 @@ pub(super) struct Compiler<'a> {
     pub(super) services: &'a Services<'a>,
     pub(super) grants: &'a Grants,
     pub(super) patterns: Patterns,
+    /// What matches ask for, once: thousands of them ask for the same header.
+    pub(super) conditions: HashMap<String, Arc<Conditions>>,
     pub(super) findings: &'a mut Findings,
 }
 
@@ -40,6 +43,7 @@ impl Compiler<'_> {
             let message = if backends.is_empty() { "no backends" } else { "all backends have weight 0" };
             self.findings.add(&source.key, format!("{field}.backendRefs"), Check::NoBackend, message);
         }
+        let (filters, backends) = (filters.map(Arc::from), backends.into());
         Rule { route: Arc::clone(&source.route), index, filters, backends }
     }
 
@@ -49,7 +53,7 @@ impl Compiler<'_> {
         source: &Source<'_>,
         field: &str,
         written: SourceMatch<'_>,
-    ) -> Option<(PathRule, Conditions)> {
+    ) -> Option<(PathRule, Arc<Conditions>)> {
         let compiled = match written {
             SourceMatch::All => Ok((PathRule::Prefix("/".into()), Conditions::default())),
             SourceMatch::Http(written) => self.path(written.path.as_ref()).and_then(|path| {
@@ -63,7 +67,10 @@ impl Compiler<'_> {
             }),
         };
         match compiled {
-            Ok(made) => Some(made),
+            Ok((path, made)) => {
+                let kept = self.conditions.entry(format!("{made:?}")).or_insert_with(|| made.into());
+                Some((path, Arc::clone(kept)))
+            }
             Err((part, check, message)) => {
                 self.findings.add(&source.key, format!("{field}.{part}"), check, message);
                 None

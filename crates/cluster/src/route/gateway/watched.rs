@@ -2,8 +2,8 @@
 
 use super::conditions::Conditions;
 use super::listener::{Listener, Speaks};
-use super::{Gateways, HostTable, PathRule};
-use crate::route::answer::{Answer, Reason};
+use super::{Gateways, HostTable, PathRule, Place};
+use crate::route::answer::{Answer, Flag, Reason};
 use crate::route::host;
 use crate::route::request::{Parts, RouteRequest, Scheme};
 use crate::route::watched::Watched;
@@ -21,12 +21,17 @@ impl Gateways {
     /// Every rule that may take the request, the likeliest first.
     pub(in crate::route) fn watched(&self, namespace: &str, name: &str, watched: &Watched<'_>) -> Vec<Answer<'_>> {
         let request = watched.request();
-        let whole = self.answer(namespace, name, &request);
+        let mut whole = self.answer(namespace, name, &request);
         // Without a listener there is nothing to choose; a connection's rule asks for no more than its name.
         let listener = self.listener_of(namespace, name, &request);
         let Some(listener) = listener.filter(|listener| matches!(listener.speaks, Speaks::Http | Speaks::Https)) else {
             return vec![whole];
         };
+        // It cannot work by its object, and yet it was asked: whoever serves there does so in a way of his own.
+        if listener.is_broken {
+            whole.flags.remove(Flag::NoAnswer);
+            whole.flags.set_if(Flag::InvalidListener, true);
+        }
         let parts = request.parts();
         let named = parts.host.or(request.sni).and_then(host::of_request);
         let mut answers = Vec::new();
@@ -78,12 +83,13 @@ impl Gateways {
             _ => false,
         };
         let walk = table.paths.walk(parts.path);
-        let patterns = table.patterns.iter().filter(|index| fits(index));
-        for index in walk.exact().chain(patterns).chain(walk.prefixes()) {
-            let Some(found) = self.matches.get(*index) else { continue };
+        let patterns = table.patterns.iter().filter(|index| fits(index)).copied();
+        let at = |place: &Place| place.at;
+        for index in walk.exact().map(at).chain(patterns).chain(walk.prefixes().map(at)) {
+            let Some(found) = self.matches.get(index) else { continue };
             let takes = found.conditions.may_take(request, parts, watched);
             if takes != Takes::No {
-                answers.extend(self.of_match(listener, table, *index));
+                answers.extend(self.of_match(listener, table, index));
             }
             if takes == Takes::Yes {
                 return true;

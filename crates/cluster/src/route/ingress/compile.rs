@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::class::{Claim, Classes};
-use super::{Entry, Fallback, HostRules, Ingresses, Table};
+use super::{Entry, Fallback, HostRules, Ingresses, Table, UNAVAILABLE};
 use crate::objects::{Ingress, IngressBackend, IngressPath, ObjectKey, ObjectKind, Objects, Part};
 use crate::route::answer::{Flag, Flags, Reason, RouteKind, RouteRef};
 use crate::route::backend::{Backend, Services};
 use crate::route::finding::{Check, Findings};
 use crate::route::host::HostPattern;
+use crate::route::outcome::Outcome;
 use crate::route::path::PathType;
 use crate::route::{RouteOptions, age};
 
@@ -56,6 +57,7 @@ impl Table {
         // Stable: ages stay in order.
         self.defaults.sort_by_key(|default| default.has_rules);
         for rules in self.hosts.values_mut() {
+            rules.paths.finish();
             for list in rules.paths.lists_mut() {
                 list.sort_by_key(|entry| entry.path_type);
             }
@@ -246,7 +248,9 @@ impl<'a> Compiler<'a> {
         flags.set_if(Flag::ImplementationSpecific, path_type == PathType::ImplementationSpecific);
         flags.set_if(Flag::ServicesUnknown, !self.services.are_known());
         let (route, host) = (Arc::clone(&self.route), None);
-        Some(Entry { route, rule_index, path_index, host, path: text, path_type, backend, has_tls: false, flags })
+        let outcome = Outcome::of(std::slice::from_ref(&backend), None, path_type != PathType::Exact, UNAVAILABLE);
+        let path = text;
+        Some(Entry { route, rule_index, path_index, host, path, path_type, backend, has_tls: false, flags, outcome })
     }
 }
 

@@ -2,12 +2,13 @@
 
 use crate::route::HashMap;
 use crate::route::host::HostPattern;
+use crate::route::inline::Inline;
 
 /// Something for each host.
 #[derive(Debug)]
 pub(super) struct Hosts<T> {
-    exact: HashMap<Box<str>, T>,
-    wildcard: HashMap<Box<str>, T>,
+    exact: HashMap<Inline, T>,
+    wildcard: HashMap<Inline, T>,
     any: Option<T>,
 }
 
@@ -21,8 +22,8 @@ impl<T: Default> Hosts<T> {
     /// What there is for a host.
     pub(super) fn entry(&mut self, pattern: &HostPattern) -> &mut T {
         match pattern {
-            HostPattern::Exact(host) => self.exact.entry(host.as_ref().into()).or_default(),
-            HostPattern::Wildcard(base) => self.wildcard.entry(base.as_ref().into()).or_default(),
+            HostPattern::Exact(host) => self.exact.entry(Inline::from(&**host)).or_default(),
+            HostPattern::Wildcard(base) => self.wildcard.entry(Inline::from(&**base)).or_default(),
             HostPattern::Any => self.any.get_or_insert_default(),
         }
     }
@@ -32,8 +33,8 @@ impl<T> Hosts<T> {
     /// What there is for a request's host, the most specific first.
     pub(super) fn matching(&self, host: Option<&str>) -> impl Iterator<Item = &T> {
         let base = host.and_then(|host| host.split_once('.')).filter(|(label, _)| !label.is_empty());
-        let exact = host.and_then(|host| self.exact.get(host));
-        let wildcard = base.and_then(|(_, base)| self.wildcard.get(base));
+        let exact = host.and_then(|host| self.exact.get(host.as_bytes()));
+        let wildcard = base.and_then(|(_, base)| self.wildcard.get(base.as_bytes()));
         [exact, wildcard, self.any.as_ref()].into_iter().flatten()
     }
 

@@ -4,6 +4,7 @@ use super::{Fallback, HostRules, Ingresses, Table, UNAVAILABLE};
 use crate::route::answer::{Answer, Reason};
 use crate::route::host;
 use crate::route::listed::Listed;
+use crate::route::outcome::Outcome;
 use crate::route::request::{RouteRequest, Scheme};
 
 impl Ingresses {
@@ -41,8 +42,9 @@ impl HostRules {
 }
 
 impl Fallback {
-    fn answer(&self) -> Answer<'_> {
-        let mut answer = Answer::of(self.hit(), std::slice::from_ref(&*self.backend), None, UNAVAILABLE);
+    pub(super) fn answer(&self) -> Answer<'_> {
+        let backend = std::slice::from_ref(&*self.backend);
+        let mut answer = Answer::of(self.hit(), backend, None, Outcome::of(backend, None, false, UNAVAILABLE));
         answer.flags.add(self.flags);
         answer
     }
