@@ -104,7 +104,12 @@ pub fn rows(collector: &Collector) -> Vec<Row> {
 
 /// A collector that knows the recorded cluster.
 pub fn collector(mode: &str, data: &Path, flags: &[&str]) -> Collector {
-    let cluster = cluster(mode);
+    collector_of(&examples::lab_capture().join(mode), data, flags)
+}
+
+/// A collector that knows the cluster of a recording anywhere.
+pub fn collector_of(recording: &Path, data: &Path, flags: &[&str]) -> Collector {
+    let cluster = cluster(recording);
     let mut all = vec!["--cluster", &cluster];
     all.extend(flags);
     Collector::start(data, &all)
@@ -112,18 +117,23 @@ pub fn collector(mode: &str, data: &Path, flags: &[&str]) -> Collector {
 
 /// Starts an agent that replays what was recorded on one node. It ends by itself.
 pub fn agent(mode: &str, node: &'static str, collector: &str, flags: &[&str]) -> Program {
-    let folder = examples::lab_capture().join(mode).display().to_string();
+    agent_of(&examples::lab_capture().join(mode), node, collector, flags)
+}
+
+/// The same of a recording anywhere.
+pub fn agent_of(recording: &Path, node: &'static str, collector: &str, flags: &[&str]) -> Program {
+    let folder = recording.display();
     let (pods, uplink) =
         (format!("file:{folder}/*/{node}.veth-*.pcap"), format!("file:{folder}/*/{node}.eth0.pcap,role=uplink"));
-    let cluster = cluster(mode);
+    let cluster = cluster(recording);
     let mut args = vec!["--node-name", node, "--tap", &pods, "--tap", &uplink, "--cluster", &cluster];
     args.extend(["--collector", collector]);
     args.extend(flags);
     Program::start("weir-agent", &args)
 }
 
-fn cluster(mode: &str) -> String {
-    format!("manifests:{}", examples::lab_capture().join(mode).join("manifests").display())
+fn cluster(recording: &Path) -> String {
+    format!("manifests:{}", recording.join("manifests").display())
 }
 
 /// The one primary row of each connection that has one; panics where a connection has two.

@@ -86,6 +86,12 @@ pub struct Event {
     pub ingress: Option<Ingress>,
     /// The Ingress rule that fits; `None` too where the event says that none does.
     pub ingress_rule: Option<IngressRule>,
+    /// The rule of a Gateway or an Ingress controller that fits; `None` too where none does.
+    pub route: Option<Route>,
+    /// Why no backend answered, where nobody did: `no-rule`, ...
+    pub reason: Option<String>,
+    /// The request as the backend got it.
+    pub at_backend: Option<AtBackend>,
     /// What the policies' log says.
     #[serde(default)]
     pub policies: Vec<PolicyLog>,
@@ -164,6 +170,10 @@ pub struct Http {
     pub url: Option<String>,
     /// Status of the answer.
     pub status: Option<u16>,
+    /// gRPC's own status.
+    pub grpc_status: Option<u32>,
+    /// Where the answer sends the client.
+    pub location: Option<String>,
     /// `1.1` or `2`.
     pub version: String,
     /// Bytes of the answer's body.
@@ -227,6 +237,39 @@ pub struct IngressRule {
     pub backend_service: String,
 }
 
+/// A rule of an object, and what it names.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// The object's kind: `HTTPRoute`, ...
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The rule's place in the object; `None` = the default backend.
+    pub rule: Option<u32>,
+    /// The place of the match, or of the path, in the rule.
+    #[serde(rename = "match")]
+    pub matched: Option<u32>,
+    /// The host as the object has it; `None` = every host.
+    pub host: Option<String>,
+    /// The path as the object has it.
+    pub path: Option<String>,
+    /// The Service behind it, `namespace/name`; `None` = several, or none.
+    pub backend_service: Option<String>,
+}
+
+/// A request as the backend got it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AtBackend {
+    /// `Host`, or `:authority`.
+    pub host: String,
+    /// Path and query.
+    pub path: String,
+}
+
 /// A line of the policies' log.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -282,7 +325,7 @@ mod tests {
     #[test]
     fn every_recording_has_a_truth_that_is_understood_in_full() {
         let mut events = 0;
-        for mode in ["routed", "bridge", "vxlan"] {
+        for mode in ["routed", "bridge", "vxlan", "gateway"] {
             for scenario in fs::read_dir(examples::lab_capture().join(mode)).expect("the recordings are here") {
                 let scenario = scenario.expect("a folder entry").path();
                 if !scenario.is_dir() || scenario.ends_with("manifests") {
@@ -294,7 +337,7 @@ mod tests {
                 events += truth.events.len();
             }
         }
-        assert_eq!(events, 91);
+        assert_eq!(events, 121);
     }
 
     #[test]

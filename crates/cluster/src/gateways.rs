@@ -8,7 +8,9 @@ mod addresses;
 mod labels;
 mod ports;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use weir_model::PodRef;
@@ -103,6 +105,8 @@ impl GatewayPod {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gateways {
     pods: BTreeMap<PodRef, GatewayPod>,
+    /// Those on the host network, by an address of their node; `None` = several share it.
+    on_nodes: BTreeMap<IpAddr, Option<PodRef>>,
 }
 
 impl Gateways {
@@ -131,7 +135,24 @@ impl Gateways {
             }
         }
         made.add_labelled(objects, &labels, &behind);
+        made.place_on_nodes(objects);
         made
+    }
+
+    fn place_on_nodes(&mut self, objects: &Objects) {
+        for pod in objects.pods().filter(|pod| pod.spec.host_network) {
+            let key = PodRef { namespace: Arc::clone(&pod.metadata.namespace), name: Arc::clone(&pod.metadata.name) };
+            if !self.pods.contains_key(&key) {
+                continue;
+            }
+            let addresses: BTreeSet<IpAddr> = pod.ips().chain(pod.host_ips()).collect();
+            for address in addresses {
+                match self.on_nodes.entry(address.to_canonical()) {
+                    Entry::Vacant(place) => drop(place.insert(Some(key.clone()))),
+                    Entry::Occupied(mut place) => drop(place.insert(None)),
+                }
+            }
+        }
     }
 
     /// Pods that only their labels tell. Their ports are those of the Services that are reached from outside, else of all.
@@ -171,6 +192,11 @@ impl Gateways {
     /// The gateway that a pod is.
     pub fn get(&self, pod: &PodRef) -> Option<&GatewayPod> {
         self.pods.get(pod)
+    }
+
+    /// The only gateway on the host network of the node that has an address.
+    pub fn on_node(&self, address: IpAddr) -> Option<(&PodRef, &GatewayPod)> {
+        self.pods.get_key_value(self.on_nodes.get(&address.to_canonical())?.as_ref()?)
     }
 
     /// A gateway behind a Service.

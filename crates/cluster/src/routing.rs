@@ -14,7 +14,7 @@ mod said;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use weir_model::{EndpointKind, Exchange, FlowRow, PodRef, Request, RouteLeg, Routed, Service};
+use weir_model::{EndpointKind, Exchange, FlowRow, PodRef, Request, RouteLeg, RouteMethod, Routed, Service};
 
 use crate::gateways::{GatewayOptions, GatewayPod, Gateways};
 use crate::objects::Objects;
@@ -51,6 +51,8 @@ pub struct Side<'a> {
     pub pod: Option<PodRef>,
     /// What is known of it.
     pub gateway: &'a GatewayPod,
+    /// It has its node's address, so others may have sent what comes from there.
+    pub on_node: bool,
 }
 
 /// What is known of a request at a gateway.
@@ -103,16 +105,30 @@ impl Routing {
             && let Some(gateway) = self.gateways.get(&pod)
         {
             let listens = gateway.listens(backend_port(row));
-            return listens.then_some(Side { leg: RouteLeg::Front, pod: Some(pod), gateway });
+            return listens.then_some(Side { leg: RouteLeg::Front, pod: Some(pod), gateway, on_node: false });
         }
         if seen.dst.kind == EndpointKind::Service
             && let Some((namespace, name)) = seen.dst.namespace.as_ref().zip(seen.dst.name.as_ref())
             && let Some(gateway) = self.gateways.behind(namespace, name)
         {
-            return Some(Side { leg: RouteLeg::Front, pod: None, gateway });
+            return Some(Side { leg: RouteLeg::Front, pod: None, gateway, on_node: false });
         }
-        let pod = seen.src.pod()?;
-        Some(Side { leg: RouteLeg::Back, gateway: self.gateways.get(&pod)?, pod: Some(pod) })
+        let Some(pod) = seen.src.pod() else { return self.side_on_node(row) };
+        Some(Side { leg: RouteLeg::Back, gateway: self.gateways.get(&pod)?, pod: Some(pod), on_node: false })
+    }
+
+    /// The same of a gateway on the host network. A client that SNAT hides behind a node is none.
+    fn side_on_node(&self, row: &FlowRow) -> Option<Side<'_>> {
+        let (seen, tuple) = (&row.seen, row.seen.flow.tuple);
+        if seen.dst.kind == EndpointKind::Node {
+            let address = row.backend.map_or(tuple.dst_ip, |(ip, _)| ip);
+            let (pod, gateway) = self.gateways.on_node(address)?;
+            let listens = gateway.ports.contains_key(&backend_port(row));
+            return listens.then(|| Side { leg: RouteLeg::Front, pod: Some(pod.clone()), gateway, on_node: true });
+        }
+        let is_hidden = row.client.is_some_and(|(ip, _)| ip != tuple.src_ip);
+        let (pod, gateway) = self.gateways.on_node(tuple.src_ip).filter(|_| seen.src.kind == EndpointKind::Node)?;
+        (!is_hidden).then(|| Side { leg: RouteLeg::Back, pod: Some(pod.clone()), gateway, on_node: true })
     }
 
     /// What is known of the rule that a request met; `None` = it has to do with no gateway, or is nothing that rules are
@@ -121,7 +137,7 @@ impl Routing {
         if matches!(request.exchange, Exchange::Dns(_)) {
             return None;
         }
-        let Side { leg, gateway, .. } = self.side(row)?;
+        let Side { leg, gateway, on_node, .. } = self.side(row)?;
         match leg {
             RouteLeg::Front => {
                 let is_dialled = row.seen.dst.kind == EndpointKind::Service;
@@ -130,9 +146,22 @@ impl Routing {
                 let routed = front::meet(&self.rules, gateway, port, &request.exchange)?;
                 Some(Met { routed: Arc::new(routed), service: None })
             }
-            RouteLeg::Back => self.back.meet(&self.rules, gateway, row, &request.exchange),
+            RouteLeg::Back if on_node && !is_passed_on(&request.exchange) => None,
+            RouteLeg::Back => {
+                let met = self.back.meet(&self.rules, gateway, row, &request.exchange)?;
+                // That something of the node asked a rule's backend is no proof; that it asked for the rule's host is.
+                let is_sure =
+                    !on_node || matches!(met.routed.method, Some(RouteMethod::Request | RouteMethod::Rewrite));
+                is_sure.then_some(met)
+            }
         }
     }
+}
+
+/// Whether a request says that a proxy made it for somebody: probes of the kubelet do not.
+fn is_passed_on(exchange: &Exchange) -> bool {
+    let marks = exchange.http().and_then(|http| http.marks.as_deref());
+    marks.is_some_and(|marks| marks.forwarded_for.is_some())
 }
 
 /// The other side's port behind NAT.

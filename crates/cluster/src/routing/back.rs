@@ -16,7 +16,7 @@ use super::said::{common, routed};
 use super::{Met, Rules, backend_port};
 use crate::gateways::GatewayPod;
 use crate::objects::{Objects, Service as Written};
-use crate::route::{AtBackend, BackendPort, Fit, Listed, Scheme, Undo, Watched};
+use crate::route::{AtBackend, BackendPort, Fit, Flag, Listed, Scheme, Undo, Watched};
 
 type Name = (Arc<str>, Arc<str>);
 
@@ -125,7 +125,7 @@ impl Back {
         for (port, rule) in ports.iter().flat_map(|port| self.leading_to(port).map(move |rule| (port, rule))) {
             let fit = rule.undo.fits(&asked);
             if gateway.may_serve(rule) && fit != Fit::No {
-                fitting.push(Fitting { port, rule, fit, is_host: rule.undo.takes_host(asked.host) });
+                fitting.push(Fitting { port, rule, fit, is_host: rule.undo.makes_host(asked.host) });
             }
         }
         let chosen = choose(&fitting, forward(rules, gateway, &asked, exchange).as_ref());
@@ -184,6 +184,17 @@ fn add_rule(rules: &mut BTreeMap<Name, Vec<Behind>>, listed: &Listed<'_>, class:
             undo: undo.clone(),
             gateway: listed.gateway.map(owned),
             class: class.cloned(),
+        });
+    }
+    for mirror in listed.answer.mirrors() {
+        let mut routed = routed.clone();
+        routed.flags.push(Flag::Mirror.name());
+        rules.entry((Arc::clone(&mirror.namespace), Arc::clone(&mirror.service))).or_default().push(Behind {
+            routed,
+            port: mirror.port.clone(),
+            undo: undo.clone(),
+            gateway: listed.gateway.map(owned),
+            class: None,
         });
     }
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use weir_model::tables::RequestRow;
 use weir_model::{FlowRow, Front, FrontMethod, Leg, PodRef, RouteLeg, Routed, Split};
 
+use crate::route::Flag;
 use open::OpenFronts;
 use seen::Seen;
 
@@ -162,7 +163,9 @@ impl Pairs {
         for mark in front.marks() {
             for back in self.marked(&front, RouteLeg::Back, &mark) {
                 let is_new = backs.iter().all(|known| !std::ptr::eq(*known, back));
-                if is_new && self.front_of(back).is_some_and(|found| self.is_same(&found, &front)) {
+                // Nobody waited for a copy.
+                let is_copy = back.routed.flags.contains(&Flag::Mirror.name());
+                if is_new && !is_copy && self.front_of(back).is_some_and(|found| self.is_same(&found, &front)) {
                     backs.push(back);
                 }
             }

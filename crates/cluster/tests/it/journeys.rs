@@ -1,20 +1,16 @@
-//! Both legs of requests through a gateway: made-up ones rule by rule, then those of the recorded lab.
+//! Both legs of requests through a gateway: made-up ones rule by rule, then those of the recorded Ingress controller.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde_json::Value;
-use weir_capture::CaptureFile;
-use weir_cluster::gateways::GatewayOptions;
-use weir_cluster::join::{Finality, JoinOptions, Joiner};
+use weir_cluster::Timeline;
+use weir_cluster::join::Finality;
 use weir_cluster::routing::{Journeys, PairOptions, Routing};
-use weir_cluster::{OwnerCandidates, Snapshot, SnapshotOptions, Timeline, attribute, manifests, settle_owners};
-use weir_flow::{FlowSink, NoRoom, Tracker, TrackerConfig};
 use weir_model::tables::RequestRow;
-use weir_model::{ConnectionId, EndReason, Flow, FlowId, FlowRow, Leg, Request, RouteLeg, Tap, TapRole, Timestamp};
+use weir_model::{ConnectionId, FlowId, FlowRow, Leg, RouteLeg, Timestamp};
 
-use crate::route_given::{ingress, rule};
+use crate::passages::{recording, replayed};
+use crate::route_given::{gateway, ingress, route, rule};
 use crate::routing::{back, cluster, front, hello, http, marks, request, said};
 
 /// Settles rows that arrive together.
@@ -94,6 +90,43 @@ fn two_requests_that_may_be_meant_are_none() {
 }
 
 #[test]
+fn requests_of_one_client_are_told_apart_by_the_clock_of_the_gateways_own_tap() {
+    let at = |number, from, to| {
+        let mut row = RequestRow::alone(numbered(front(8_080), number), request("GET a.com/x", from, to));
+        marks(&mut row);
+        row
+    };
+    let mut made = RequestRow::alone(numbered(back("10.0.0.2"), 3), request("GET a.com/x", 220, 260));
+    marks(&mut made).forwarded_for = Some(("192.0.2.9".parse().expect("an address"), None));
+    let (_, rows) = settled(&shop(), Vec::new(), vec![at(1, 0, 100), at(2, 200, 300), made]);
+    let found = rows[2].front.as_ref().map(|front| (front.connection.map(|id| id.0), front.method.name()));
+    assert_eq!(found, Some((Some(2), "forwarded-for")), "the first one was answered by then");
+}
+
+#[test]
+fn a_connection_that_is_passed_through_is_joined_by_its_name_where_no_other_is_meant() {
+    let listener =
+        "{name: tls, port: 443, protocol: TLS, tls: {mode: Passthrough}, allowedRoutes: {namespaces: {from: All}}}";
+    let spec = "parentRefs: [{name: edge, namespace: infra}], hostnames: [a.com], rules: [{backendRefs: [{name: a, port: 80}]}]";
+    let yaml = gateway(listener) + "status: {addresses: [{value: 203.0.113.7}]}\n";
+    let tls_route = route("TLSRoute", "t", 1, spec).replace("k8s.io/v1", "k8s.io/v1alpha2");
+    let routes = Timeline::always(cluster(
+        &(yaml.replace("name: edge,", "name: tls,") + &tls_route.replace("name: edge", "name: tls")),
+    ));
+    let joined = |fronts: &[(u64, &str)]| {
+        let mut rows: Vec<_> = fronts
+            .iter()
+            .map(|(number, name)| RequestRow::alone(numbered(front(8_443), *number), hello(Some(name))))
+            .collect();
+        rows.push(RequestRow::alone(numbered(back("10.0.0.2"), 9), hello(Some("a.com"))));
+        let (_, rows) = settled(&routes, Vec::new(), rows);
+        rows.last().and_then(|row| row.front.as_ref()?.connection).map(|id| id.0)
+    };
+    assert_eq!(joined(&[(1, "a.com"), (2, "b.com")]), Some(1));
+    assert_eq!(joined(&[(1, "a.com"), (2, "a.com")]), None);
+}
+
+#[test]
 fn a_tls_connection_is_joined_where_no_other_was_open() {
     let closed = |row: FlowRow, last_us: i64| {
         let mut row = row;
@@ -137,110 +170,16 @@ fn a_flow_whose_requests_met_different_rules_has_none_of_its_own() {
     assert_eq!(row(&["/cart/1", "-"]).as_deref(), None, "further requests may not have been told of");
 }
 
-/// What one tap recorded.
-#[derive(Default)]
-struct Tapped {
-    flows: Vec<Flow>,
-    requests: Vec<(Flow, Request)>,
-}
-
-impl FlowSink for Tapped {
-    fn offer(&mut self, flow: Flow) -> Result<(), Flow> {
-        self.flows.push(flow);
-        Ok(())
-    }
-
-    fn request(&mut self, flow: Flow, request: Request) -> Result<(), NoRoom> {
-        self.requests.push((flow, request));
-        Ok(())
-    }
-}
-
-fn recording() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/lab-capture/routed")
-}
-
-/// Rows of the scenario as the agents of both nodes send them.
-fn recorded(snapshot: &Snapshot) -> (Vec<FlowRow>, Vec<RequestRow>) {
-    let files = fs::read_dir(recording().join("ingress")).expect("the recordings are here");
-    let mut paths: Vec<_> = files.map(|file| file.expect("a folder entry").path()).collect();
-    paths.retain(|path| {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        path.extension().is_some_and(|ending| ending == "pcap")
-            && (name.contains("veth") || name.ends_with("node-a.eth0"))
-    });
-    paths.sort();
-    let mut taps = Vec::new();
-    for (path, number) in paths.iter().zip(1..) {
-        let mut tapped = Tapped::default();
-        let mut tracker =
-            Tracker::new(TrackerConfig { first_flow: number, flow_stride: 100, ..TrackerConfig::default() });
-        let mut file = CaptureFile::open(path).expect("a capture");
-        while let Some(frame) = file.next_frame().expect("a whole capture") {
-            tracker.observe(&frame, &mut tapped);
-        }
-        tracker.finish(EndReason::CaptureEnd, &mut tapped);
-        taps.push((path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), tapped));
-    }
-    let veths = taps.iter().filter(|(name, _)| name.contains("veth")).map(|(name, tapped)| {
-        let mut candidates = OwnerCandidates::default();
-        tapped.flows.iter().for_each(|flow| candidates.narrow(flow, snapshot, None));
-        (name.clone(), candidates)
-    });
-    let owners = settle_owners(veths.collect());
-    let (mut flows, mut requests) = (Vec::new(), Vec::new());
-    for (name, tapped) in taps {
-        let pod = owners.get(&name).cloned();
-        let role = if pod.is_some() { TapRole::Pod } else { TapRole::Uplink };
-        let node = name.split('.').next().map(Arc::from);
-        let tap = Arc::new(Tap { interface: name.as_str().into(), role, pod, sampling: 1 });
-        let row = |flow| FlowRow { node: node.clone(), ..FlowRow::alone(attribute(snapshot, &tap, flow)) };
-        flows.extend(tapped.flows.into_iter().map(row));
-        requests.extend(tapped.requests.into_iter().map(|(flow, request)| RequestRow::alone(row(flow), request)));
-    }
-    (flows, requests)
-}
-
-/// Settles the recording's rows that arrive node by node.
-fn replayed(order: [&str; 2]) -> (Vec<FlowRow>, Vec<RequestRow>) {
-    let objects = manifests::load(&recording().join("manifests")).expect("the recorded objects").objects;
-    let snapshot = Snapshot::build(&objects, &SnapshotOptions::default());
-    let routing = Timeline::always(Routing::build(&objects, &GatewayOptions::default()));
-    let (flows, requests) = recorded(&snapshot);
-    let mut joiner = Joiner::new(JoinOptions::default(), None);
-    let mut journeys = Journeys::new(PairOptions::default());
-    let (mut all_flows, mut all_requests) = (Vec::new(), Vec::new());
-    for node in order {
-        let mut flows: Vec<_> = flows.iter().filter(|row| row.node.as_deref() == Some(node)).cloned().collect();
-        let mut requests: Vec<_> =
-            requests.iter().filter(|row| row.flow.node.as_deref() == Some(node)).cloned().collect();
-        for row in flows.iter_mut().chain(requests.iter_mut().map(|row| &mut row.flow)) {
-            row.connection = Some(joiner.arrive(row, 0).connection);
-        }
-        for row in flows.iter_mut().chain(requests.iter_mut().map(|row| &mut row.flow)) {
-            joiner.settle(row, &snapshot, Finality::Provisional);
-        }
-        journeys.arrive(&flows, &requests, &routing, 0);
-        all_flows.extend(flows);
-        all_requests.extend(requests);
-    }
-    for row in all_flows.iter_mut().chain(all_requests.iter_mut().map(|row| &mut row.flow)) {
-        joiner.settle(row, &snapshot, Finality::Final);
-    }
-    journeys.settle(&mut all_flows, &mut all_requests, &routing, Finality::Final);
-    (all_flows, all_requests)
-}
-
 fn text<'a>(value: &'a Value, path: &str) -> Option<&'a str> {
     value.pointer(path)?.as_str()
 }
 
 #[test]
 fn every_recorded_request_is_at_its_rule_on_both_legs_and_they_are_joined() {
-    let truth = fs::read_to_string(recording().join("ingress/truth.json")).expect("readable");
+    let truth = fs::read_to_string(recording("routed", "ingress").join("truth.json")).expect("readable");
     let truth: Value = serde_json::from_str(&truth).expect("JSON");
     for order in [["node-a", "node-b"], ["node-b", "node-a"]] {
-        let (_, rows) = replayed(order);
+        let (_, rows) = replayed("routed", "ingress", order);
         for event in truth["events"].as_array().expect("events") {
             check(event, &rows);
         }

@@ -205,6 +205,73 @@ fn a_rewrite_is_undone() {
 }
 
 #[test]
+fn the_host_that_a_rule_sets_tells_it_from_others_to_the_same_pod() {
+    let set = format!("{{filters: [{{type: URLRewrite, urlRewrite: {{hostname: in.a.com}}}}], {TO_A}}}");
+    let routes = http_route("set", 1, &format!("hostnames: [a.com], rules: [{set}]"))
+        + &http_route("other", 1, &format!("hostnames: [b.com], rules: [{{{TO_A}}}]"));
+    let routing = cluster(&routes);
+    assert_eq!(at_back(&routing, "10.0.0.2", "GET in.a.com/x"), "rewrite set 0.0 / a");
+    assert_eq!(at_back(&routing, "10.0.0.2", "GET b.com/x"), "request other 0.0 / a");
+    assert_eq!(
+        at_back(&routing, "10.0.0.2", "GET a.com/x"),
+        "backend other 0.0 / a",
+        "the host that it sets is not sent"
+    );
+}
+
+#[test]
+fn a_copy_for_a_mirror_is_at_its_rule_and_marked() {
+    let copy = "filters: [{type: RequestMirror, requestMirror: {backendRef: {name: b, port: 80}}}]";
+    let routing = cluster(&http_route("r", 1, &format!("hostnames: [a.com], rules: [{{{copy}, {TO_A}}}]")));
+    assert_eq!(at_back(&routing, "10.0.0.2", "GET a.com/x"), "request r 0.0 / a");
+    let met = routing.meet(&back("10.0.0.3"), &request("GET a.com/x", 0, 9)).expect("a gateway's").routed;
+    assert_eq!((said(&met).as_str(), &*met.flags), ("request r 0.0 / b", &["mirror"][..]));
+    let other = format!("{{matches: [{{path: {{value: /b}}}}], {TO_B}}}");
+    let both = format!("hostnames: [a.com], rules: [{{{copy}, {TO_A}}}, {other}]");
+    let routing = cluster(&http_route("r", 1, &both));
+    assert_eq!(
+        at_back(&routing, "10.0.0.3", "GET a.com/b/x"),
+        "request r 1.0 /b b",
+        "not a copy: another rule takes it"
+    );
+}
+
+#[test]
+fn a_gateway_on_the_host_network_is_told_by_what_it_passes_on() {
+    let edge = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: edge, namespace: shop}\n\
+         spec: {nodeName: n, hostNetwork: true}\nstatus: {podIP: 192.168.0.5, hostIP: 192.168.0.5}\n";
+    let rules = ingress("shop", 1, &format!("rules: [{}]", rule("a.com", &["Prefix /cart b", "Prefix / a"])));
+    let routing = cluster(&(rules + edge));
+    let node = Arc::new(Endpoint { kind: EndpointKind::Node, name: Some("n".into()), ..Endpoint::default() });
+    let back = row(("192.168.0.5", 5_000), ("10.0.0.2", 8_000), Leg::Server, (Arc::clone(&node), pod("any")));
+    let asked = |text: &str, forwarded: bool| {
+        let mut asked = RequestRow::alone(back.clone(), request(text, 0, 9));
+        if forwarded {
+            marks(&mut asked).forwarded_for = Some(("192.0.2.9".parse().expect("an address"), None));
+        }
+        met(&routing, &asked.flow, &asked.request)
+    };
+    assert_eq!(asked("GET a.com/x", true).as_deref(), Some("request shop 0.1 / a"));
+    assert_eq!(asked("GET a.com/x", false), None, "nothing says that it was passed on");
+    assert_eq!(asked("GET 10.0.0.2/healthz", true), None, "no rule's host");
+    let hidden = FlowRow { client: Some(("10.0.0.9".parse().expect("an address"), 4_000)), ..back.clone() };
+    let passed_on = RequestRow::alone(hidden, request("GET a.com/x", 0, 9));
+    assert_eq!(met(&routing, &passed_on.flow, &passed_on.request), None, "a pod that SNAT hides");
+    let front =
+        |port| row(("192.0.2.9", 4_000), ("192.168.0.5", port), Leg::Transit, (Arc::default(), Arc::clone(&node)));
+    assert_eq!(met(&routing, &front(8_080), &request("GET a.com/x", 0, 9)).as_deref(), Some("request shop 0.1 / a"));
+    assert_eq!(met(&routing, &front(10_250), &request("GET a.com/x", 0, 9)), None, "another program's port");
+}
+
+#[test]
+fn a_rewrite_by_annotation_leaves_any_path_open() {
+    let yaml = ingress("i", 1, &format!("rules: [{}]", rule("a.com", &["ImplementationSpecific /x(/.*) a"])));
+    let annotation = "name: i, annotations: {nginx.ingress.kubernetes.io/rewrite-target: '$1'}";
+    let routing = cluster(&yaml.replace("name: i", annotation));
+    assert_eq!(at_back(&routing, "10.0.0.2", "GET a.com/y"), "rewrite i 0.0 /x(/.*) a");
+}
+
+#[test]
 fn a_host_of_thousands_of_paths_is_one_rule_of_one_object() {
     let paths: Vec<String> = (0..2_000).map(|path| format!("Prefix /{path} a")).collect();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();

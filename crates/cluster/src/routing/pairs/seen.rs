@@ -4,14 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use weir_model::tables::RequestRow;
-use weir_model::{ConnectionId, FlowId, PodRef, RouteLeg, Routed, Timestamp};
+use weir_model::{ConnectionId, Exchange, FlowId, HttpMarks, PodRef, RouteLeg, Routed, Timestamp};
 
 use super::{Mark, rank};
 
 /// A request that nobody answered is taken to be open for so long.
 const UNANSWERED_NS: i64 = 60_000_000_000;
 
-/// A sighting of an HTTP request at one tap.
+/// A sighting at one tap of an HTTP request, or of a client hello that a gateway passed on.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     /// Its number among those that are remembered.
@@ -41,10 +41,9 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn of(gateway: &PodRef, row: &RequestRow, routed: &Arc<Routed>) -> Option<Self> {
-        let http = row.request.exchange.http().filter(|http| http.method.is_some())?;
+        let said = Said::of(&row.request.exchange, routed.leg)?;
         let (leg, ts, tuple) = (routed.leg, row.request.ts, row.flow.seen.flow.tuple);
         let latency_ns = row.request.latency_us.map_or(UNANSWERED_NS, |latency_us| i64::from(latency_us) * 1_000);
-        let marks = http.marks.as_deref().copied().unwrap_or_default();
         Some(Self {
             number: 0,
             gateway: gateway.clone(),
@@ -55,14 +54,14 @@ impl Seen {
             ts,
             end: ts.plus_ns(latency_ns),
             latency_us: row.request.latency_us,
-            id: http.request_id.clone().filter(|id| !is_trace(id, marks.trace)),
-            request_id: http.request_id.clone(),
-            trace: marks.trace,
+            id: said.request_id.clone().filter(|id| !is_trace(id, said.marks.trace)),
+            request_id: said.request_id,
+            trace: said.marks.trace,
             client: (tuple.src_ip.to_canonical(), tuple.src_port),
-            forwarded: marks.forwarded_for,
-            method: http.method.clone(),
-            host: http.host.clone(),
-            path: http.path.clone(),
+            forwarded: said.marks.forwarded_for,
+            method: said.method,
+            host: said.host,
+            path: said.path,
             routed: Arc::clone(routed),
         })
     }
@@ -77,8 +76,10 @@ impl Seen {
         id.into_iter().chain(self.trace.map(Mark::Trace)).chain(client.map(Mark::Client))
     }
 
-    /// Whether another request was made while this one waited for its answer.
+    /// Whether another request was made while this one waited for its answer. `slack_ns` is for two clocks; the gateway's
+    /// own tap has one.
     pub(super) fn spans(&self, other: &Self, slack_ns: i64) -> bool {
+        let slack_ns = if self.rank == 0 && other.rank == 0 { 0 } else { slack_ns };
         self.ts <= other.ts.plus_ns(slack_ns) && other.ts <= self.end.plus_ns(slack_ns)
     }
 
@@ -91,6 +92,35 @@ impl Seen {
             && !port_differs
             && self.method == back.method
             && (is_passed_on || self.routed.agrees_on_place(&back.routed))
+    }
+}
+
+/// What an exchange says that both legs may.
+#[derive(Default)]
+struct Said {
+    request_id: Option<Box<str>>,
+    marks: HttpMarks,
+    method: Option<Box<str>>,
+    host: Option<Box<str>>,
+    path: Option<Box<str>>,
+}
+
+impl Said {
+    /// `None` = nothing to go by. Hellos to a gateway are connections, which are kept by themselves.
+    fn of(exchange: &Exchange, leg: RouteLeg) -> Option<Self> {
+        match exchange {
+            Exchange::Http(http) => http.method.is_some().then(|| Self {
+                request_id: http.request_id.clone(),
+                marks: http.marks.as_deref().copied().unwrap_or_default(),
+                method: http.method.clone(),
+                host: http.host.clone(),
+                path: http.path.clone(),
+            }),
+            Exchange::Tls(tls) if leg == RouteLeg::Back => {
+                Some(Self { host: Some(tls.sni.clone()?), ..Self::default() })
+            }
+            Exchange::Tls(_) | Exchange::Dns(_) => None,
+        }
     }
 }
 
