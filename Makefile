@@ -8,7 +8,7 @@ PROGRAMS := -p weir-agent -p weir-collector -p weir-cli
 # cargo-nextest where it is installed, else plain cargo test: the same tests either way.
 RUN_TESTS := $(shell command -v cargo-nextest >/dev/null 2>&1 && echo nextest run || echo test --lib --bins --tests)
 
-.PHONY: demo test setup fmt lint doc bench peers
+.PHONY: demo test setup fmt lint doc bench peers lab
 
 demo: ## Capture, collect and query on this machine
 	scripts/setup build
@@ -44,6 +44,11 @@ peers: ## CPU and memory beside other programs that read captures, those that ar
 	scripts/setup build
 	$(CARGO) build --release -p weir-flow --example replay
 	scripts/peers
+
+lab: ## Record the gateways of the lab anew, and check every event (as root; installs what the lab needs)
+	tests/lab/lab deps
+	$(CARGO) build $(PROGRAMS)
+	$(CARGO) test -p weir-tests --test e2e -- --ignored every_event_of_a_fresh_recording
 
 bench: ## Run the benchmarks; they print numbers and judge nothing
 	scripts/setup build

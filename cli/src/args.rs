@@ -87,6 +87,9 @@ pub(crate) struct ReadArgs {
     /// What `conntrack -E` or `conntrack -L` printed while that was captured, to undo NAT (with --cluster)
     #[arg(long, value_name = "FILE", requires = "cluster")]
     pub(crate) conntrack: Vec<PathBuf>,
+    /// The pods behind this Service are gateways, too (with --cluster)
+    #[arg(long, value_name = "NAMESPACE/SERVICE", value_parser = namespaced, requires = "cluster")]
+    pub(crate) gateway: Vec<String>,
     /// Show requests (DNS, HTTP, gRPC, TLS), not flows; so do flags that only requests have
     #[arg(long)]
     pub(crate) requests: bool,
@@ -217,6 +220,9 @@ pub(crate) struct TopRoutesArgs {
     /// Folder with the cluster's objects (YAML or JSON), for rules that were never met; without it the collector's
     #[arg(long, value_name = "DIR")]
     pub(crate) cluster: Option<PathBuf>,
+    /// The pods behind this Service are gateways, too (with --cluster; the collector has a flag of its own)
+    #[arg(long, value_name = "NAMESPACE/SERVICE", value_parser = namespaced, requires = "cluster")]
+    pub(crate) gateway: Vec<String>,
     /// Read this lake's folder instead of asking a collector
     #[arg(long, value_name = "DIR")]
     pub(crate) lake: Option<PathBuf>,

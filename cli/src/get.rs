@@ -24,7 +24,7 @@ use weir_service::exit::Usage;
 use crate::args::{GetCommand, KnownArgs};
 use crate::progress::spinner;
 use crate::query::answer;
-pub(crate) use gateways::{load, routes};
+pub(crate) use gateways::{load, options, routes};
 use lines::written;
 
 /// What is asked, and where.

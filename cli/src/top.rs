@@ -7,7 +7,6 @@ use anyhow::{Context as _, Result};
 use arrow::array::{Array, AsArray as _, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use serde::Serialize;
-use weir_cluster::gateways::GatewayOptions;
 use weir_cluster::routing::Routing;
 use weir_model::filter::TimeRange;
 use weir_model::{Routed, RulePlace, Timestamp};
@@ -34,7 +33,7 @@ pub(crate) async fn routes(server: &str, args: &TopRoutesArgs) -> Result<()> {
     let mut lines = lines(&batches).context("the answer has other columns than were asked for")?;
     match (&args.cluster, &args.lake) {
         (Some(dir), _) => {
-            let routing = Routing::build(&get::load(dir)?.objects, &GatewayOptions::default());
+            let routing = Routing::build(&get::load(dir)?.objects, &get::options(&args.gateway));
             add_unused(&mut lines, routing.rules().filter_map(|rule| Line::unused(&rule)));
         }
         (None, None) => add_unused(&mut lines, get::routes(server).await?.rules.into_iter().map(Line::from)),
@@ -55,14 +54,16 @@ pub(crate) async fn routes(server: &str, args: &TopRoutesArgs) -> Result<()> {
 }
 
 /// A user's request counts once: at the front where it is read there; where the front is TLS, at the back, joined or not.
-/// A request at the back that is not joined, beside fronts that are read but not joined either, counts with one of those.
+/// A connection of a TLSRoute, whose requests nobody reads, counts as one. A request at the back that is not joined, beside fronts that are read but not joined either, counts with one of those.
 fn sql(range: TimeRange) -> String {
     let (requests, flows) = (range.to_sql_at("ts"), range.to_sql());
     format!(
         "WITH heard AS (SELECT {PLACE}, route_host, route_path, route_service_namespace, route_service_name, route_leg, \
              connection_id, front_connection_id, front_method, gateway_us, latency_us, \
              coalesce(status >= 500, false) OR coalesce(grpc_status > 0, false) AS failed \
-             FROM requests WHERE is_primary AND route_leg IS NOT NULL AND l7 IN ('http', 'grpc') AND {requests}), \
+             FROM requests WHERE is_primary AND route_leg IS NOT NULL AND {requests} \
+             AND NOT (route_leg = 'back' AND coalesce(array_has(route_flags, 'mirror'), false)) \
+             AND (l7 IN ('http', 'grpc') OR l7 = 'tls' AND route_leg = 'front' AND route_kind = 'TLSRoute')), \
          plain AS (SELECT DISTINCT connection_id AS id FROM heard WHERE route_leg = 'front'), \
          counted AS (SELECT heard.*, route_leg = 'front' OR front_method IS NOT NULL AS sure, \
              CASE WHEN route_leg = 'front' AND gateway_us IS NULL THEN 1 ELSE 0 END AS lone \

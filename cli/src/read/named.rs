@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use weir_capture::FileError;
-use weir_cluster::gateways::GatewayOptions;
 use weir_cluster::join::{Finality, JoinOptions, Joiner};
 use weir_cluster::policy::{PolicyOptions, PolicySet};
 use weir_cluster::routing::{Journeys, PairOptions, Routing};
@@ -27,6 +26,7 @@ use super::said::Said;
 use super::{Reading, run_files};
 use crate::args::ReadArgs;
 use crate::filter_args::Rows;
+use crate::get;
 
 /// Reads everything, then names it.
 pub(super) struct Named {
@@ -73,7 +73,7 @@ impl Named {
         let options = SnapshotOptions { networks: args.cidr_name.clone(), ..SnapshotOptions::default() };
         let snapshot = Snapshot::build(&loaded.objects, &options);
         let policies = Timeline::always(PolicySet::build(&loaded.objects, PolicyOptions::default()));
-        let routes = Timeline::always(Routing::build(&loaded.objects, &GatewayOptions::default()));
+        let routes = Timeline::always(Routing::build(&loaded.objects, &get::options(&args.gateway)));
         let (recordings, all_legs) = (BTreeMap::new(), args.legs);
         let translations = conntrack::read(&args.conntrack)?;
         Ok(Self { snapshot, policies, routes, all_legs, chosen, logs, recordings, translations })

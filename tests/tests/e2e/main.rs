@@ -4,6 +4,7 @@ mod captures;
 mod cluster;
 mod crash;
 mod deploy;
+mod gateway_lab;
 mod gateways;
 mod get;
 mod metrics;
