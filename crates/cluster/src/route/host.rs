@@ -14,6 +14,11 @@ const MAX_LABEL_BYTES: usize = 63;
 
 /// The host that a request names: lower case, without port and final dot. `None` = no host name at all.
 pub(super) fn of_request(host: &str) -> Option<Cow<'_, str>> {
+    // Nearly all are written as they are compared.
+    let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_');
+    if (1..=MAX_BYTES).contains(&host.len()) && host.bytes().all(is_plain) && !host.ends_with('.') {
+        return Some(Cow::Borrowed(host));
+    }
     let name = without_port(host);
     let name = name.strip_suffix('.').unwrap_or(name);
     if name.is_empty() || name.len() > MAX_BYTES {

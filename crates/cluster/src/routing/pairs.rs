@@ -7,12 +7,12 @@
 mod open;
 mod seen;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use weir_model::tables::RequestRow;
-use weir_model::{FlowRow, Front, FrontMethod, Leg, PodRef, RouteLeg, Routed, Split};
+use weir_model::{FlowRow, Front, FrontMethod, Leg, PodRef, RouteLeg, Routed, Split, Timestamp};
 
 use crate::route::Flag;
 use open::OpenFronts;
@@ -40,11 +40,19 @@ impl Default for PairOptions {
 pub(super) struct Pairs {
     options: PairOptions,
     requests: HashMap<u64, Seen>,
-    by_mark: HashMap<(PodRef, RouteLeg, Mark), Vec<u64>, foldhash::fast::RandomState>,
+    by_mark: HashMap<(PodRef, RouteLeg, Mark), Marked, foldhash::fast::RandomState>,
     /// Arrival and number.
     order: VecDeque<(i64, u64)>,
     next: u64,
     open: OpenFronts,
+}
+
+/// Requests with one mark, by their time: one client may make thousands in the time that they are remembered.
+#[derive(Debug, Default)]
+struct Marked {
+    by_ts: BTreeSet<(Timestamp, u64)>,
+    /// How long the one of them took that took longest.
+    longest_ns: i64,
 }
 
 /// Something that both legs may show.
@@ -92,7 +100,9 @@ impl Pairs {
         seen.number = number;
         self.next += 1;
         for mark in seen.marks() {
-            self.by_mark.entry((gateway.clone(), seen.leg, mark)).or_default().push(number);
+            let marked = self.by_mark.entry((gateway.clone(), seen.leg, mark)).or_default();
+            marked.by_ts.insert((seen.ts, number));
+            marked.longest_ns = marked.longest_ns.max(seen.took_ns());
         }
         self.requests.insert(number, seen);
         self.order.push_back((now_ns, number));
@@ -161,6 +171,10 @@ impl Pairs {
         let front = Seen::of(gateway, row, routed)?;
         let mut backs: Vec<&Seen> = Vec::new();
         for mark in front.marks() {
+            // What is found by a surer mark is all there is.
+            if !backs.is_empty() {
+                break;
+            }
             for back in self.marked(&front, RouteLeg::Back, &mark) {
                 let is_new = backs.iter().all(|known| !std::ptr::eq(*known, back));
                 // Nobody waited for a copy.
@@ -196,9 +210,18 @@ impl Pairs {
         leg: RouteLeg,
         mark: &Mark,
     ) -> impl Iterator<Item = &'a Seen> + use<'a, 'b> {
-        let numbers = self.by_mark.get(&(other.gateway.clone(), leg, mark.clone())).into_iter().flatten();
         let slack_ns = self.options.slack_ns;
-        numbers.filter_map(|number| self.requests.get(number)).filter(move |seen| match leg {
+        let marked = self.by_mark.get(&(other.gateway.clone(), leg, mark.clone()));
+        let near = marked.into_iter().flat_map(move |marked| {
+            let (before_ns, after_ns) = match leg {
+                RouteLeg::Front => (marked.longest_ns, 0),
+                RouteLeg::Back => (0, other.took_ns()),
+            };
+            let from = other.ts.plus_ns(-slack_ns).plus_ns(-before_ns);
+            let to = other.ts.plus_ns(slack_ns).plus_ns(after_ns);
+            marked.by_ts.range((from, 0)..=(to, u64::MAX))
+        });
+        near.filter_map(|(_, number)| self.requests.get(number)).filter(move |seen| match leg {
             RouteLeg::Front => seen.spans(other, slack_ns),
             RouteLeg::Back => other.spans(seen, slack_ns),
         })
@@ -233,9 +256,9 @@ impl Pairs {
             let Some(seen) = self.requests.remove(&number) else { continue };
             for mark in seen.marks() {
                 let key = (seen.gateway.clone(), seen.leg, mark);
-                if let Some(numbers) = self.by_mark.get_mut(&key) {
-                    numbers.retain(|known| *known != number);
-                    if numbers.is_empty() {
+                if let Some(marked) = self.by_mark.get_mut(&key) {
+                    marked.by_ts.remove(&(seen.ts, number));
+                    if marked.by_ts.is_empty() {
                         self.by_mark.remove(&key);
                     }
                 }

@@ -130,11 +130,14 @@ fn an_implementation_specific_path_is_a_prefix_and_says_so() {
     let answer = routes.ingress(&request("a.com/foo/x", &[]));
     assert_eq!((said(&answer).as_str(), flags(&answer)), ("200 i 0.0 a", vec!["implementation-specific", "no-class"]));
     assert_eq!(at_ingress(&routes, "a.com/foox"), "404 no-rule");
-    let no_path = "rules: [{http: {paths: [{pathType: Prefix, backend: {service: {name: a, port: {number: 80}}}}]}}]";
-    assert_eq!(
-        at_ingress(&super::route_given::routes(&(service("a") + &ingress("i", 1, no_path))), "/x"),
-        "200 i 0.0 a"
-    );
+    for path in ["", "path: '', "] {
+        let path = format!("{path}pathType: ImplementationSpecific");
+        let spec = format!(
+            "rules: [{{http: {{paths: [{{{path}, backend: {{service: {{name: a, port: {{number: 80}}}}}}}}]}}}}]"
+        );
+        let routes = super::route_given::routes(&(service("a") + &ingress("i", 1, &spec)));
+        assert_eq!(at_ingress(&routes, "/x"), "200 i 0.0 a", "{spec}");
+    }
 }
 
 #[test]

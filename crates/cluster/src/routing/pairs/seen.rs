@@ -66,6 +66,11 @@ impl Seen {
         })
     }
 
+    /// How long it was open.
+    pub(super) const fn took_ns(&self) -> i64 {
+        self.end.0.saturating_sub(self.ts.0)
+    }
+
     /// By what it is found.
     pub(super) fn marks(&self) -> impl Iterator<Item = Mark> + use<> {
         let client = match self.leg {
