@@ -31,6 +31,7 @@
 //!         assert_eq!(settings.window, Duration::from_secs(60));
 //!     }
 //!     Asked::Show(text) => print!("{text}"),
+//!     Asked::Other { .. } => {} // a command that the program has added
 //! }
 //! # Ok::<(), config::ConfigError>(())
 //! ```
@@ -48,7 +49,7 @@ mod layers;
 mod setting;
 mod value;
 
-pub use command::{Asked, command, parse};
+pub use command::{Asked, command, flags, parse, read};
 pub use environment::{Environment, ProcessEnvironment};
 pub use error::{ConfigError, Problem, Source};
 pub use layers::Layers;

@@ -46,7 +46,7 @@ fn asked(file: &str, flags: &str, variables: &[(&str, &str)]) -> Result<Asked<Sa
 fn settings(file: &str, flags: &str, variables: &[(&str, &str)]) -> Sample {
     match asked(file, flags, variables) {
         Ok(Asked::Run(settings)) => settings,
-        Ok(Asked::Show(text)) => panic!("{text}"),
+        Ok(other) => panic!("{other:?}"),
         Err(error) => panic!("{error}"),
     }
 }
