@@ -86,7 +86,7 @@ impl Hangups {
         };
         // None will come.
         if heard.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -1,4 +1,7 @@
-//! Logs: events of `tracing` go to stderr as text or JSON. Data never goes there, logs never go to stdout.
+//! Logs: events of `tracing` go to stderr as text or JSON. Data never goes there, logs never go to stdout. A place in the
+//! code that logs without end is cut short.
+
+mod limited;
 
 use std::io::{self, IsTerminal};
 
@@ -10,6 +13,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Registry, fmt};
 
 use crate::config::Scalar;
+use limited::Limited;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,8 +63,14 @@ where
 {
     let lines = fmt::layer().with_writer(writer).with_ansi(colour);
     match format {
-        LogFormat::Text => Box::new(Registry::default().with(lines.with_filter(level.0))),
-        LogFormat::Json => Box::new(Registry::default().with(lines.json().flatten_event(true).with_filter(level.0))),
+        LogFormat::Text => {
+            let lines = lines.map_event_format(|inner| Limited::new(inner, format));
+            Box::new(Registry::default().with(lines.with_filter(level.0)))
+        }
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).map_event_format(|inner| Limited::new(inner, format));
+            Box::new(Registry::default().with(lines.with_filter(level.0)))
+        }
     }
 }
 
@@ -111,6 +121,25 @@ mod tests {
         let json = logged(LogFormat::Json, "info", false);
         assert!(json.starts_with('{') && json.ends_with("}\n") && json.lines().count() == 1, "{json}");
         assert!(json.contains(r#""message":"listening""#) && json.contains(r#""taps":2"#), "{json}");
+    }
+
+    #[test]
+    fn a_flood_from_one_place_is_cut_short() {
+        for (format, lines) in [(LogFormat::Text, 50), (LogFormat::Json, 50)] {
+            let out = Lines::default();
+            let writer = out.clone();
+            let level = LogLevel::parse("info").expect("a level");
+            tracing::subscriber::with_default(subscriber(format, level, false, move || writer.clone()), || {
+                for number in 0..1_000 {
+                    tracing::info!(number, "again");
+                }
+                tracing::info!("something else");
+            });
+            let bytes = out.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let text = String::from_utf8(bytes).expect("logs are text");
+            assert_eq!(text.matches("again").count(), lines, "{text}");
+            assert!(text.contains("something else"), "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A line is `NAME TOKEN` or `NAME sha256:DIGEST`; empty lines and those that begin with `#` say nothing. Tokens are kept
 //! as digests, and compared in a time that tells nothing of them.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -122,7 +123,11 @@ fn sha256(text: &str) -> [u8; SHA256_OUTPUT_LEN] {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn from_hex(hex: &str) -> Option<[u8; SHA256_OUTPUT_LEN]> {

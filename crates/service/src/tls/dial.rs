@@ -125,17 +125,14 @@ impl Dial {
         let endpoint = Endpoint::from(self.uri.clone());
         let Some(tls) = &self.tls else { return Ok(endpoint) };
         let config = ClientTlsConfig::new().domain_name(&tls.name);
-        let config = match &tls.own {
-            Some(own) => {
-                let pems = own.read()?;
-                let config = config.identity(Identity::from_pem(pems.cert, pems.key));
-                config.ca_certificate(Certificate::from_pem(pems.ca))
-            }
-            None => {
-                let ca = read(&tls.ca)?;
-                certificates(&tls.ca, &ca)?;
-                config.ca_certificate(Certificate::from_pem(ca))
-            }
+        let config = if let Some(own) = &tls.own {
+            let pems = own.read()?;
+            let config = config.identity(Identity::from_pem(pems.cert, pems.key));
+            config.ca_certificate(Certificate::from_pem(pems.ca))
+        } else {
+            let ca = read(&tls.ca)?;
+            certificates(&tls.ca, &ca)?;
+            config.ca_certificate(Certificate::from_pem(ca))
         };
         endpoint.tls_config(config).map_err(DialError::Unusable)
     }
