@@ -13,6 +13,16 @@ weir_service::settings! {
     pub struct CollectorSettings {
         /// Address to listen on.
         listen: SocketAddr = "127.0.0.1:4317",
+        /// The collector's certificate in PEM, and those between it and its CA; read again when it changes, and on SIGHUP. With TLS, agents show a certificate made out to weir-agent, people one made out to weir-client or a token.
+        tls_cert: Option<PathBuf>,
+        /// The key of that certificate.
+        tls_key: Option<PathBuf>,
+        /// The CA that certificates of agents and people must be from.
+        tls_ca: Option<PathBuf>,
+        /// File of tokens that people may show, a line NAME TOKEN or NAME sha256:DIGEST each; read again when it changes, and on SIGHUP.
+        tokens: Option<PathBuf>,
+        /// Listen without TLS on an address that is not on this machine alone: whoever reaches it can send flows and read what is said.
+        plaintext: bool = "false",
         /// Folder for the lake and the journal.
         data: PathBuf = "./lake",
         /// Where the cluster's objects come from: manifests:DIR (read again when it changes), kube (this pod's API server), kube:KUBECONFIG or kube:KUBECONFIG,context=NAME.

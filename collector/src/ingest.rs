@@ -20,6 +20,7 @@ use weir_proto::{
 };
 use weir_service::clock::Clock;
 
+use crate::door::Door;
 use crate::hub::News;
 use crate::nodes::{Caller, Claim, ClaimError, Nodes};
 use crate::settler::{self, Task};
@@ -33,6 +34,8 @@ const IN_FLIGHT: usize = 64;
 pub(crate) struct IngestService {
     /// The agents.
     pub nodes: Nodes,
+    /// Who may send.
+    pub door: Door,
     /// The journal's writer.
     pub writer: mpsc::Sender<Order>,
     /// The settler.
@@ -56,12 +59,18 @@ impl Ingest for IngestService {
         request: Request<Streaming<v1::AgentMessage>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
         let peer = request.remote_addr().map_or_else(|| "unknown".to_owned(), |addr| addr.to_string());
+        let refused = |status: Status| {
+            warn!(%peer, "refused: {}", status.message());
+            status
+        };
+        let badge = self.door.agent(&request).map_err(refused)?;
         let mut inbound = request.into_inner();
         let Some(v1::AgentMessage { body: Some(Up::Hello(hello)) }) = inbound.message().await.map_err(unreadable)?
         else {
             return Err(Status::invalid_argument("the first message of a stream is Hello"));
         };
         let (node, run, coverage) = self.read_hello(&hello)?;
+        badge.check(&node).map_err(refused)?;
         let now = self.now();
         let caller = Caller {
             node: Arc::clone(&node),
@@ -93,6 +102,15 @@ impl Ingest for IngestService {
         let _ = answers.send(Ok(v1::CollectorMessage { body: Some(Down::Hello(ack)) })).await;
         tokio::spawn(guest.serve(inbound, answers));
         Ok(Response::new(ReceiverStream::new(outbound)))
+    }
+
+    async fn probe(&self, request: Request<v1::ProbeRequest>) -> Result<Response<v1::ProbeResponse>, Status> {
+        self.door.agent(&request)?.check(&request.get_ref().node)?;
+        Ok(Response::new(v1::ProbeResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol_version: PROTOCOL_VERSION,
+            collector_time: Some(time_to_wire(self.now())),
+        }))
     }
 }
 

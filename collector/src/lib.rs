@@ -8,6 +8,7 @@ mod audits;
 mod cluster;
 mod compiled;
 mod config;
+mod door;
 mod history;
 mod hub;
 mod ingest;

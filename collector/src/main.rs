@@ -18,6 +18,7 @@ fn run() -> anyhow::Result<()> {
             print!("{text}");
             Ok(())
         }
+        Asked::Other { .. } => Ok(()),
         Asked::Run(settings) => {
             telemetry::init(settings.log_format, settings.log_level.clone())?;
             weir_collector::run(settings)

@@ -10,6 +10,7 @@ use weir_service::operations::{Metrics, Operation};
 use weir_watch::Knowledge;
 
 use crate::audits::AuditCounts;
+use crate::door::Door;
 use crate::observer::ObserverService;
 
 /// The collector while it serves.
@@ -18,6 +19,8 @@ pub(crate) struct CollectorOperation {
     pub(crate) observer: ObserverService,
     /// How connections fared beside their verdicts.
     pub(crate) audits: Arc<AuditCounts>,
+    /// Who was let in, and who was not.
+    pub(crate) door: Door,
     /// Cancelled when it stops serving.
     pub(crate) stop: CancellationToken,
 }
@@ -37,6 +40,7 @@ impl Operation for CollectorOperation {
             Err(error) => warn!("no metrics: {}", error.message()),
         }
         add_audits(&mut metrics, &self.audits);
+        self.door.add_to(&mut metrics);
         if let Some((_, knowledge)) = &self.observer.cluster_source {
             add_knowledge(&mut metrics, knowledge);
         }

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tracing::{info, warn};
 use weir_cluster::gateways::GatewayOptions;
@@ -23,10 +24,12 @@ use weir_proto::v1::observer_server::ObserverServer;
 use weir_service::clock::{Clock, SystemClock};
 use weir_service::operations;
 use weir_service::shutdown::Shutdown;
+use weir_service::tls;
 use weir_store::{Lake, LakeOptions, QueryLimits};
 
 use crate::CollectorSettings;
 use crate::cluster::Cluster;
+use crate::door::Door;
 use crate::history::joiner;
 use crate::hub::{Hub, News};
 use crate::ingest::IngestService;
@@ -45,7 +48,7 @@ const QUEUE: usize = 256;
 /// Serves until a signal.
 pub fn run(settings: CollectorSettings) -> Result<()> {
     // deltalake brings a second provider of cryptography, so the choice has to be said.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    tls::choose_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let shutdown = Shutdown::on_signals(settings.grace)?;
@@ -103,6 +106,7 @@ impl Running {
 
 /// Opens lake and journal, brings back what the journal holds, and serves.
 pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result<Running> {
+    let door = Door::open(&settings)?;
     let (to_recorder, changes) = mpsc::channel(recorder::QUEUE);
     let (source, gateways) = (settings.cluster.as_deref(), gateways(&settings));
     let cluster = Cluster::follow(source, gateways, Arc::clone(&clock), to_recorder).await?;
@@ -151,6 +155,7 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
     ));
     let ingest = IngestService {
         nodes: nodes.clone(),
+        door: door.clone(),
         writer: writer.clone(),
         settler: settler.clone(),
         clock: Arc::clone(&clock),
@@ -172,14 +177,12 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
         stop: stop.clone(),
     };
     if let Some(listen) = settings.metrics_listen {
-        let operation = CollectorOperation { observer: observer.clone(), audits, stop: stop.clone() };
+        let operation =
+            CollectorOperation { observer: observer.clone(), audits, door: door.clone(), stop: stop.clone() };
         tell(listen, operation).await?;
     }
-    let listener =
-        TcpListener::bind(settings.listen).await.with_context(|| format!("listening on {}", settings.listen))?;
-    let address = listener.local_addr()?;
-    let server = tokio::spawn(serve(listener, ingest, observer, stop.clone())?);
-    info!(%address, data = %settings.data.display(), "serving");
+    let (address, server) = listen(settings.listen, door, ingest, observer, stop.clone()).await?;
+    info!(%address, tls = settings.tls_cert.is_some(), data = %settings.data.display(), "serving");
     let threads = vec![settler_thread, writer_thread];
     Ok(Running { address, stop, server, settler, recorder, keeper, stop_keeper, threads })
 }
@@ -199,8 +202,22 @@ fn spawn_settler(settler: Settler, tasks: mpsc::Receiver<Task>) -> Result<JoinHa
     Ok(thread::Builder::new().name("settler".to_owned()).spawn(move || runtime.block_on(settler.run(tasks)))?)
 }
 
+/// Listens, and serves from then on.
+async fn listen(
+    at: SocketAddr,
+    door: Door,
+    ingest: IngestService,
+    observer: ObserverService,
+    stop: CancellationToken,
+) -> Result<(SocketAddr, tokio::task::JoinHandle<Result<(), tonic::transport::Error>>)> {
+    let listener = TcpListener::bind(at).await.with_context(|| format!("listening on {at}"))?;
+    let address = listener.local_addr()?;
+    Ok((address, tokio::spawn(serve(listener, door, ingest, observer, stop)?)))
+}
+
 fn serve(
     listener: TcpListener,
+    door: Door,
     ingest: IngestService,
     observer: ObserverService,
     stop: CancellationToken,
@@ -209,20 +226,25 @@ fn serve(
         .register_encoded_file_descriptor_set(weir_proto::v1::DESCRIPTORS)
         .build_v1()?;
     let ingest = IngestServer::new(ingest).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    let observer = ObserverServer::new(observer);
+    let observer = InterceptedService::new(ObserverServer::new(observer), door.clone());
     Ok(async move {
         let (reporter, health) = tonic_health::server::health_reporter();
         reporter.set_serving::<IngestServer<IngestService>>().await;
         reporter.set_serving::<ObserverServer<ObserverService>>().await;
-        Server::builder()
+        let server = Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(10)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
             .add_service(health)
             .add_service(reflection)
             .add_service(ingest)
-            .add_service(observer)
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
-            .await
+            .add_service(observer);
+        if let Some((tls, handshakes)) = door.tls() {
+            let incoming = tls::accept(listener, tls, handshakes);
+            server.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await
+        } else {
+            let incoming = TcpListenerStream::new(listener);
+            server.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await
+        }
     })
 }
 

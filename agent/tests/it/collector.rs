@@ -46,6 +46,10 @@ impl Ingest for Ear {
         tokio::spawn(listen(request.into_inner(), down, self.said.clone()));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
+
+    async fn probe(&self, _: Request<v1::ProbeRequest>) -> Result<Response<v1::ProbeResponse>, Status> {
+        Ok(Response::new(v1::ProbeResponse { protocol_version: PROTOCOL_VERSION, ..v1::ProbeResponse::default() }))
+    }
 }
 
 async fn listen(
