@@ -1,10 +1,12 @@
 //! The command line as it is typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use weir_model::filter::TimeBound;
+use weir_service::config::Scalar;
 
 use crate::filter_args::{FilterArgs, TimeArgs};
 
@@ -12,9 +14,6 @@ use crate::filter_args::{FilterArgs, TimeArgs};
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 110)]
 pub(crate) struct Args {
-    /// Address of the collector
-    #[arg(long, global = true, env = "WEIR_SERVER", default_value = "http://127.0.0.1:4317", value_name = "URL")]
-    pub(crate) server: String,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -47,6 +46,62 @@ pub(crate) enum Command {
     Policy(PolicyCommand),
     /// Say whether one end may reach another, which rule says so or comes nearest to it, and what came of it
     Why(WhyArgs),
+    /// Make certificates for TLS: a CA of your own, and from it those of the collector, the agents and people
+    #[command(subcommand)]
+    Certs(CertsCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertsCommand {
+    /// Make a CA and certificates, in a folder where none are yet
+    Init(CertsInitArgs),
+    /// Make each certificate of a folder anew, from the same CA
+    Renew(CertsRenewArgs),
+    /// Say whose certificates are, and when they end
+    Show(CertsShowArgs),
+}
+
+/// Writes DIR/ca.crt and DIR/ca.key, and tls.crt, tls.key and ca.crt in DIR/collector, DIR/agent and DIR/client; also a
+/// token for people, DIR/client/token, and DIR/collector/tokens, which lets them in with it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CertsInitArgs {
+    /// The folder
+    pub(crate) dir: PathBuf,
+    /// Names and addresses by which the collector is reached, beside localhost: weir-collector.weir.svc
+    #[arg(long, required = true, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) collector: Vec<String>,
+    /// Also a certificate that is good for the agent of this node alone, in DIR/agent-NODE
+    #[arg(long, value_name = "NODE", value_delimiter = ',')]
+    pub(crate) node: Vec<String>,
+    /// How long certificates last
+    #[arg(long, value_name = "SPAN", default_value = "365d", value_parser = span)]
+    pub(crate) valid: Duration,
+    /// How long the CA lasts
+    #[arg(long, value_name = "SPAN", default_value = "3650d", value_parser = span)]
+    pub(crate) ca_valid: Duration,
+}
+
+/// Agent and collector read renewed files without a restart.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CertsRenewArgs {
+    /// The folder
+    pub(crate) dir: PathBuf,
+    /// How long certificates last; as long as the former ones where left out
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub(crate) valid: Option<Duration>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CertsShowArgs {
+    /// A certificate in PEM, or a folder that `weir certs init` made
+    pub(crate) path: PathBuf,
+    /// How certificates are printed
+    #[arg(short, long, value_enum, default_value_t = LineFormat::Text)]
+    pub(crate) output: LineFormat,
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    <Duration as Scalar>::parse(text).ok_or_else(|| format!("expected {}", <Duration as Scalar>::EXPECTED))
 }
 
 /// Without -f, --since, --until, --first or --last: the last 20.

@@ -24,12 +24,13 @@ use weir_service::exit::Usage;
 use crate::args::{GetCommand, KnownArgs};
 use crate::progress::spinner;
 use crate::query::answer;
+use crate::server::Contact;
 pub(crate) use gateways::{load, options, routes};
 use lines::written;
 
 /// What is asked, and where.
 struct Asked<'a> {
-    server: &'a str,
+    server: &'a Contact,
     lake: Option<&'a Path>,
     namespace: Option<&'a str>,
     name: Option<&'a str>,
@@ -43,7 +44,7 @@ struct Asked<'a> {
 const HOUR_NS: i64 = 3_600_000_000_000;
 
 /// Asks, and prints the answer.
-pub(crate) async fn get(server: &str, command: &GetCommand) -> Result<()> {
+pub(crate) async fn get(server: &Contact, command: &GetCommand) -> Result<()> {
     let waiting = spinner("asking");
     let lines = match command {
         GetCommand::Services(args) => written(&services::read(&Asked::read(server, args)?).await?, args.output),
@@ -60,7 +61,7 @@ pub(crate) async fn get(server: &str, command: &GetCommand) -> Result<()> {
 }
 
 impl<'a> Asked<'a> {
-    fn read(server: &'a str, args: &'a KnownArgs) -> Result<Self, Usage> {
+    fn read(server: &'a Contact, args: &'a KnownArgs) -> Result<Self, Usage> {
         let now = Timestamp(SystemClock.now_ns());
         let at = args.at.map(|at| at.resolve(now));
         let an_hour_ago = TimeBound::At(at.unwrap_or(now).plus_ns(-HOUR_NS));

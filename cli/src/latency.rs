@@ -19,6 +19,7 @@ use crate::args::{LatencyArgs, StatusFormat};
 use crate::endpoint_text::span;
 use crate::progress::spinner;
 use crate::query::answer;
+use crate::server::Contact;
 
 /// Percentiles that are shown, and the names they have.
 const PERCENTILES: [(f64, &str); 4] = [(50.0, "p50"), (90.0, "p90"), (99.0, "p99"), (99.9, "p99.9")];
@@ -28,7 +29,7 @@ const BINS: usize = 24;
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// Asks, and prints the answer.
-pub(crate) async fn latency(server: &str, args: &LatencyArgs) -> Result<()> {
+pub(crate) async fn latency(server: &Contact, args: &LatencyArgs) -> Result<()> {
     let keys = keys(args)?;
     let sql = sql(args, &keys)?;
     let waiting = spinner("asking");

@@ -1,6 +1,7 @@
 //! `weir`: flows for people. Asks a collector, or reads capture files and lakes by itself.
 
 mod args;
+mod certs;
 mod endpoint_text;
 mod filter_args;
 mod get;
@@ -22,35 +23,43 @@ mod why;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
+use weir_service::config::{self, ConfigError, ProcessEnvironment};
 use weir_service::exit;
 
 use args::{Args, Command, PolicyCommand, RouteCommand, TopCommand};
+use server::Contact;
 
 fn main() -> ExitCode {
-    exit::code(run(Args::parse()))
+    exit::code(run())
 }
 
-fn run(args: Args) -> anyhow::Result<()> {
+fn run() -> anyhow::Result<()> {
+    let command = Args::command().args(config::flags::<Contact>());
+    let matches = command.try_get_matches().map_err(ConfigError::Usage)?;
+    let args = Args::from_arg_matches(&matches).map_err(ConfigError::Usage)?;
+    // Only commands that ask a collector need to know where it is.
+    let server = || config::read::<Contact>(&matches, &ProcessEnvironment);
     match args.command {
         Command::Read(read) => read::read(&read),
-        Command::Latency(latency) => runtime()?.block_on(latency::latency(&args.server, &latency)),
-        Command::Observe(observe) => runtime()?.block_on(observe::observe(&args.server, &observe)),
-        Command::Sql(sql) => runtime()?.block_on(sql::sql(&args.server, &sql)),
-        Command::Get(what) => runtime()?.block_on(get::get(&args.server, &what)),
-        Command::Reattribute(what) => runtime()?.block_on(reattribute::reattribute(&args.server, &what)),
+        Command::Certs(command) => certs::certs(&command),
+        Command::Latency(latency) => runtime()?.block_on(latency::latency(&server()?, &latency)),
+        Command::Observe(observe) => runtime()?.block_on(observe::observe(&server()?, &observe)),
+        Command::Sql(sql) => runtime()?.block_on(sql::sql(&server()?, &sql)),
+        Command::Get(what) => runtime()?.block_on(get::get(&server()?, &what)),
+        Command::Reattribute(what) => runtime()?.block_on(reattribute::reattribute(&server()?, &what)),
         Command::Route(RouteCommand::Eval(eval)) => route::eval(&eval),
         Command::Route(RouteCommand::Lint(lint)) => route::lint(&lint),
-        Command::Top(TopCommand::Routes(routes)) => runtime()?.block_on(top::routes(&args.server, &routes)),
+        Command::Top(TopCommand::Routes(routes)) => runtime()?.block_on(top::routes(&server()?, &routes)),
         Command::Policy(PolicyCommand::Eval(eval)) => policy::eval(&eval),
-        Command::Policy(PolicyCommand::Audit(audit)) => runtime()?.block_on(policy::audit(&args.server, &audit)),
-        Command::Why(why) => runtime()?.block_on(why::why(&args.server, &why)),
-        Command::Status(status) => runtime()?.block_on(status::status(&args.server, &status)),
+        Command::Policy(PolicyCommand::Audit(audit)) => runtime()?.block_on(policy::audit(&server()?, &audit)),
+        Command::Why(why) => runtime()?.block_on(why::why(&server()?, &why)),
+        Command::Status(status) => runtime()?.block_on(status::status(&server()?, &status)),
     }
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     // deltalake brings a second provider of cryptography, so the choice has to be said.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    weir_service::tls::choose_provider();
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }

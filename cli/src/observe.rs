@@ -13,7 +13,7 @@ use crate::args::ObserveArgs;
 use crate::filter_args::Rows;
 use crate::output::{FlowPrinter, printer};
 use crate::progress::spinner;
-use crate::server::{connect, refused};
+use crate::server::{Contact, connect, refused};
 
 /// Rows that are shown where nothing else is asked for.
 const DEFAULT_LAST: u64 = 20;
@@ -28,7 +28,7 @@ enum Answer {
 }
 
 /// Prints rows until there are no more, or for good with `--follow`.
-pub(crate) async fn observe(server: &str, args: &ObserveArgs) -> Result<()> {
+pub(crate) async fn observe(server: &Contact, args: &ObserveArgs) -> Result<()> {
     let rows = args.filter.rows(args.requests)?;
     if args.filter.level().is_some() {
         return Err(Usage("--l7: how much is read is said to the agent (weir-agent --l7)".to_owned()).into());

@@ -12,21 +12,21 @@ use serde::de::DeserializeOwned;
 use weir_proto::v1;
 use weir_store::{Lake, QueryLimits};
 
-use crate::server::{connect, refused};
+use crate::server::{Contact, connect, refused};
 
 /// What a query over a lake's folder may use.
 const OFFLINE_LIMITS: QueryLimits =
     QueryLimits { memory_bytes: 2 << 30, time: Duration::from_hours(1), rows: 100_000_000 };
 
 /// The answer of the lake in the folder `lake`, else of the collector at `server`. At least one batch, for the columns.
-pub(crate) async fn answer(server: &str, lake: Option<&Path>, sql: &str) -> Result<Vec<RecordBatch>> {
+pub(crate) async fn answer(server: &Contact, lake: Option<&Path>, sql: &str) -> Result<Vec<RecordBatch>> {
     match lake {
         Some(dir) => from_lake(dir, sql).await,
         None => from_collector(server, sql).await,
     }
 }
 
-async fn from_collector(server: &str, sql: &str) -> Result<Vec<RecordBatch>> {
+async fn from_collector(server: &Contact, sql: &str) -> Result<Vec<RecordBatch>> {
     let request = v1::QueryRequest { sql: sql.to_owned() };
     let mut client = connect(server).await?;
     let mut answers = client.query(request).await.map_err(|status| refused(&status))?.into_inner();

@@ -24,6 +24,7 @@ use weir_service::exit::Usage;
 
 use crate::args::ReattributeArgs;
 use crate::progress::spinner;
+use crate::server::Contact;
 use report::Report;
 use stored::Stored;
 use taps::Taps;
@@ -58,12 +59,12 @@ const COMPARED: [&str; 23] = [
 /// A collector, or a lake's folder.
 #[derive(Clone, Copy)]
 struct Source<'a> {
-    server: &'a str,
+    server: &'a Contact,
     lake: Option<&'a Path>,
 }
 
 /// Recomputes, compares and reports. An error where something differs.
-pub(crate) async fn reattribute(server: &str, args: &ReattributeArgs) -> Result<()> {
+pub(crate) async fn reattribute(server: &Contact, args: &ReattributeArgs) -> Result<()> {
     let range = TimeRange::resolve(Some(args.since), args.until, Timestamp(SystemClock.now_ns()))
         .map_err(|error| Usage(error.to_string()))?;
     let source = Source { server, lake: args.lake.as_deref() };

@@ -9,9 +9,10 @@ use arrow::util::pretty::pretty_format_batches;
 use crate::args::{SqlArgs, TableFormat};
 use crate::progress::spinner;
 use crate::query::answer;
+use crate::server::Contact;
 
 /// Asks, and prints the answer.
-pub(crate) async fn sql(server: &str, args: &SqlArgs) -> Result<()> {
+pub(crate) async fn sql(server: &Contact, args: &SqlArgs) -> Result<()> {
     let waiting = spinner("asking");
     let batches = answer(server, args.lake.as_deref(), &args.statement).await?;
     drop(waiting);

@@ -11,10 +11,10 @@ use weir_proto::{time_from_wire, v1};
 
 use crate::args::{StatusArgs, StatusFormat};
 use crate::endpoint_text::bytes;
-use crate::server::{connect, refused};
+use crate::server::{Contact, connect, refused};
 
 /// Asks, and prints the answer.
-pub(crate) async fn status(server: &str, args: &StatusArgs) -> Result<()> {
+pub(crate) async fn status(server: &Contact, args: &StatusArgs) -> Result<()> {
     let mut client = connect(server).await?;
     let answer = client.server_status(v1::ServerStatusRequest {}).await.map_err(|status| refused(&status))?;
     let status = answer.into_inner();

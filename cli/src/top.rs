@@ -19,12 +19,13 @@ use crate::endpoint_text::{bytes, span};
 use crate::get;
 use crate::progress::spinner;
 use crate::query::answer;
+use crate::server::Contact;
 
 /// What tells rules apart.
 const PLACE: &str = "route_kind, route_namespace, route_name, route_rule, route_match";
 
 /// Asks, and prints the answer.
-pub(crate) async fn routes(server: &str, args: &TopRoutesArgs) -> Result<()> {
+pub(crate) async fn routes(server: &Contact, args: &TopRoutesArgs) -> Result<()> {
     let range = TimeRange::resolve(args.since, args.until, Timestamp(SystemClock.now_ns()))
         .map_err(|error| Usage(error.to_string()))?;
     let waiting = spinner("asking");

@@ -17,6 +17,7 @@ use weir_service::exit::Usage;
 
 use crate::args::{StatusFormat, WhyArgs};
 use crate::query::{answer, rows};
+use crate::server::Contact;
 use place::{Place, PlaceKind, ends};
 use walk::{Cluster, Side, Walk};
 
@@ -36,7 +37,7 @@ struct Seen {
 }
 
 /// Answers the question.
-pub(crate) async fn why(server: &str, args: &WhyArgs) -> Result<()> {
+pub(crate) async fn why(server: &Contact, args: &WhyArgs) -> Result<()> {
     let (src, dst) = ends(&args.ends)?;
     let protocol = Protocol::parse(&args.protocol).ok_or_else(|| Usage(format!("no protocol: {}", args.protocol)))?;
     let walk = load(&args.cluster)?.walk(&src, &dst, protocol)?;
@@ -67,7 +68,7 @@ fn load(dir: &Path) -> Result<Cluster> {
 }
 
 /// The last connections between the two ends, the newest first.
-async fn seen(server: &str, lake: Option<&Path>, src: &Place, dst: &Place) -> Result<Vec<Seen>> {
+async fn seen(server: &Contact, lake: Option<&Path>, src: &Place, dst: &Place) -> Result<Vec<Seen>> {
     let filter = Filter::default().and_all(of(src, "from")?).and_all(of(dst, "to")?);
     let sql = format!(
         "SELECT start_ts, flow_id, dst_namespace || '/' || dst_name dst, outcome, cause, verdict, audit FROM flows \

@@ -11,10 +11,10 @@ use weir_model::PodRef;
 use weir_proto::v1;
 
 use crate::args::{GatewayArgs, StatusFormat};
-use crate::server::{connect, refused};
+use crate::server::{Contact, connect, refused};
 
 /// Finds them, and prints them.
-pub(crate) async fn gateways(server: &str, args: &GatewayArgs) -> Result<()> {
+pub(crate) async fn gateways(server: &Contact, args: &GatewayArgs) -> Result<()> {
     let lines: Vec<Line> = match &args.cluster {
         Some(dir) => {
             let gateways = Gateways::build(&load(dir)?.objects, &options(&args.gateway));
@@ -37,7 +37,7 @@ pub(crate) async fn gateways(server: &str, args: &GatewayArgs) -> Result<()> {
 }
 
 /// What the collector knows of gateways and rules.
-pub(crate) async fn routes(server: &str) -> Result<v1::GetRoutesResponse> {
+pub(crate) async fn routes(server: &Contact) -> Result<v1::GetRoutesResponse> {
     let mut client = connect(server).await?;
     let answer = client.get_routes(v1::GetRoutesRequest {}).await.map_err(|status| refused(&status))?;
     Ok(answer.into_inner())

@@ -15,6 +15,7 @@ use super::likely::{Likely, Totals};
 use crate::args::{AuditArgs, StatusFormat};
 use crate::progress::spinner;
 use crate::query::{answer, rows};
+use crate::server::Contact;
 
 /// Connections of one edge that fared alike.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -50,7 +51,7 @@ struct Finding<'a> {
 }
 
 /// Asks, and prints the answer.
-pub(crate) async fn audit(server: &str, args: &AuditArgs) -> Result<()> {
+pub(crate) async fn audit(server: &Contact, args: &AuditArgs) -> Result<()> {
     let sql = sql(args)?;
     let waiting = spinner("asking");
     let edges: Vec<Edge> = rows(&answer(server, args.lake.as_deref(), &sql).await?)?;
