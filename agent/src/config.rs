@@ -8,6 +8,7 @@ use weir_cluster::{NamedNetworkError, ResolvedLimits, SnapshotOptions};
 use weir_flow::L7Level;
 use weir_service::config::{Bytes, Scalar};
 use weir_service::telemetry::{LogFormat, LogLevel};
+use weir_service::tls::{Dial, DialError, DialFiles};
 
 weir_service::settings! {
     /// Settings of `weir-agent`.
@@ -30,8 +31,18 @@ weir_service::settings! {
         cidr_name: Vec<String>,
         /// How long a report waits where nobody is known to have an address of its flow, counted from the flow's start: the cluster may be about to tell. Only with an API server; 0s = not at all.
         hold_unknown: Duration = "2s",
-        /// Address of the collector.
+        /// Address of the collector, https://HOST:PORT or http://HOST:PORT.
         collector: String = "http://127.0.0.1:4317",
+        /// The CA that the collector's certificate must be from; the files for TLS are read at each connect.
+        tls_ca: Option<PathBuf>,
+        /// This agent's certificate in PEM, made out to weir-agent, or to NODE.weir-agent for one node alone.
+        tls_cert: Option<PathBuf>,
+        /// The key of that certificate.
+        tls_key: Option<PathBuf>,
+        /// The name that the collector's certificate must be made out to, in place of the host in the address.
+        tls_name: Option<String>,
+        /// Speak without TLS beyond this machine: flows can be read and changed on the way.
+        plaintext: bool = "false",
         /// Span of packet time that one row of a flow covers; a part of an hour.
         window: Duration = "60s",
         /// Tell tails of flows when they begin, not only when a row is ready.
@@ -92,6 +103,18 @@ impl AgentSettings {
             networks: self.cidr_name.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
             ..SnapshotOptions::default()
         })
+    }
+
+    /// The way to the collector.
+    pub(crate) fn dial(&self) -> Result<Dial, DialError> {
+        let files = DialFiles {
+            ca: self.tls_ca.clone(),
+            cert: self.tls_cert.clone(),
+            key: self.tls_key.clone(),
+            name: self.tls_name.clone(),
+            plaintext: self.plaintext,
+        };
+        Dial::new(&self.collector, files)
     }
 
     /// How old a flow of an unknown address is when it is named, at least. A folder is never behind.

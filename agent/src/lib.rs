@@ -8,6 +8,7 @@ mod cluster;
 mod config;
 mod conntrack;
 mod contents;
+mod doctor;
 mod event;
 mod held;
 mod live;
@@ -16,6 +17,7 @@ mod loss;
 mod naming;
 mod operation;
 mod outbox;
+pub mod privileges;
 mod replay;
 mod run;
 #[cfg(test)]
@@ -25,4 +27,5 @@ mod tally;
 pub mod taps;
 
 pub use config::AgentSettings;
+pub use doctor::{DoctorFormat, doctor};
 pub use run::run;

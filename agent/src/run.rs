@@ -17,6 +17,7 @@ use weir_service::clock::{Clock, SystemClock};
 use weir_service::exit::{HintExt as _, Usage};
 use weir_service::operations;
 use weir_service::shutdown::Shutdown;
+use weir_service::tls::{self, Dial, DialError};
 
 use crate::AgentSettings;
 use crate::cluster::{Cluster, Snapshots, follow};
@@ -47,6 +48,7 @@ const CLUSTER_WAIT: Duration = Duration::from_secs(10);
 
 /// Watches until a signal, or until every capture file is replayed and acked.
 pub fn run(settings: AgentSettings) -> Result<()> {
+    tls::choose_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async { Plan::of(&settings).await?.carry_out(settings).await })
 }
@@ -59,7 +61,7 @@ struct Plan {
     live: Vec<TapSpec>,
     tracker: TrackerConfig,
     run: RunId,
-    collector: tonic::transport::Endpoint,
+    collector: Dial,
     clock: Arc<dyn Clock>,
 }
 
@@ -67,9 +69,9 @@ impl Plan {
     async fn of(settings: &AgentSettings) -> Result<Self> {
         let specs = TapSpec::list(&settings.tap).map_err(|error| Usage(error.to_string()))?;
         check(settings)?;
-        let collector = tonic::transport::Endpoint::from_shared(settings.collector.clone())
-            .map_err(|error| Usage(format!("collector {}: {error}", settings.collector)))
-            .hint("write http://HOST:PORT")?;
+        let collector = settings.dial().map_err(DialError::into_usage)?;
+        // What cannot be read now is a mistake; later it may come right again.
+        collector.endpoint().map_err(DialError::into_usage)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let options = settings.snapshot_options().map_err(|error| Usage(format!("cidr_name: {error}")))?;
         let cluster = follow(settings.cluster.as_deref(), options, Arc::clone(&clock)).await?;
@@ -106,7 +108,7 @@ impl Plan {
             },
             files,
             run,
-            collector: keep_alive(collector),
+            collector,
             clock,
         })
     }
@@ -257,7 +259,7 @@ async fn sending_or_deadline(
 }
 
 /// Taps are named once, so the cluster gets some time to become known; then capture goes on without.
-async fn whole_or_late(mut snapshots: Snapshots) -> Snapshot {
+pub(crate) async fn whole_or_late(mut snapshots: Snapshots) -> Snapshot {
     let is_late = tokio::time::timeout(CLUSTER_WAIT, snapshots.wait_for(Snapshot::is_whole)).await.is_err();
     if is_late {
         warn!("not every object of the cluster is known in time: taps are named by those that are");
@@ -294,14 +296,6 @@ fn check(settings: &AgentSettings) -> Result<(), Usage> {
         problems.push("cluster_domain is empty".to_owned());
     }
     if problems.is_empty() { Ok(()) } else { Err(Usage(problems.join("\n  "))) }
-}
-
-fn keep_alive(collector: tonic::transport::Endpoint) -> tonic::transport::Endpoint {
-    collector
-        .connect_timeout(Duration::from_secs(5))
-        .http2_keep_alive_interval(Duration::from_secs(10))
-        .keep_alive_timeout(Duration::from_secs(10))
-        .keep_alive_while_idle(true)
 }
 
 /// Several problems as one error, a line each.

@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use weir_model::{Coverage, RunId, Timestamp};
 use weir_service::clock::Clock;
+use weir_service::fresh::Hangups;
+use weir_service::tls::Dial;
 
 use crate::contents::Contents;
 use crate::outbox::{Bounds, Outbox, Spool};
@@ -23,8 +25,8 @@ use link::{Ended, Link};
 /// Who sends, where to, and within which bounds.
 #[derive(Clone)]
 pub(crate) struct SenderOptions {
-    /// The collector's address, `http://host:port`.
-    pub(crate) collector: tonic::transport::Endpoint,
+    /// The way to the collector.
+    pub(crate) collector: Dial,
     /// The node's name.
     pub(crate) node: Arc<str>,
     /// This run.
@@ -66,7 +68,7 @@ pub(crate) async fn send(options: SenderOptions, contents: Receiver<Contents>, g
     let spool = open_spool(&options).await;
     let (node, tally) = (Arc::clone(&options.node), Arc::clone(&options.tally));
     let outbox = Outbox::new(node, options.run, options.bounds, spool, tally);
-    let mut sender = Sender { outbox, contents, contents_ended: false, options };
+    let mut sender = Sender { outbox, contents, contents_ended: false, hangups: Hangups::hear(), options };
     tokio::select! {
         () = sender.run() => {}
         () = give_up.cancelled() => {}
@@ -97,6 +99,7 @@ struct Sender {
     outbox: Outbox,
     contents: Receiver<Contents>,
     contents_ended: bool,
+    hangups: Hangups,
 }
 
 impl Sender {
@@ -107,7 +110,7 @@ impl Sender {
             match Link::open(&self.options, run).await {
                 Ok(mut link) => {
                     let former = (run != self.options.run).then_some(tracing::field::display(run));
-                    info!(collector = %self.options.collector.uri(), former, "connected");
+                    info!(collector = %self.options.collector, former, "connected");
                     backoff.reset();
                     self.options.tally.connected();
                     let ended = link.carry(self).await;
@@ -124,7 +127,7 @@ impl Sender {
                 }
                 Err(error) => {
                     warn!(
-                        collector = %self.options.collector.uri(),
+                        collector = %self.options.collector,
                         unacked_batches = self.outbox.len(),
                         "no collector, trying again: {error}"
                     );

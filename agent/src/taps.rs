@@ -11,4 +11,5 @@ pub(crate) use follow::{Follow, Follower};
 pub use interface::live_tap;
 pub(crate) use interface::{may_capture, open_interfaces};
 pub use netns::{NetlinkError, Owner, Unnamed, owner_of};
+pub(crate) use netns::{Veth, veths};
 pub use spec::{TapSource, TapSpec, TapSpecError};

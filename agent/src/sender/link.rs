@@ -1,9 +1,11 @@
 //! One stream to the collector: Hello in the name of a run, then every unacked batch of it in order, then new ones.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Endpoint;
 use tonic::{Status, Streaming};
 use tracing::{debug, error, warn};
 use weir_model::{Batch, RunId, Timestamp};
@@ -46,7 +48,8 @@ pub(super) enum Ended {
 impl Link {
     /// Dials and says Hello in the name of `run`. A former run has no tap any more.
     pub(super) async fn open(options: &SenderOptions, run: RunId) -> Result<Self, Status> {
-        let channel = options.collector.connect().await.map_err(|error| Status::unavailable(chain(&error)))?;
+        let endpoint = options.collector.endpoint().map_err(|error| Status::failed_precondition(chain(&error)))?;
+        let channel = keep_alive(endpoint).connect().await.map_err(|error| Status::unavailable(chain(&error)))?;
         let (up, outbound) = mpsc::channel(IN_FLIGHT);
         let coverage = if run == options.run { options.coverage.borrow().clone() } else { Vec::new() };
         let hello = v1::Hello {
@@ -114,6 +117,9 @@ impl Link {
                 }
                 contents = sender.contents.recv(), if takes => sender.take(contents),
                 () = sleep_until(due), if due.is_some() => sender.outbox.tend(),
+                () = sender.hangups.next() => {
+                    return Ended::Broken(Status::cancelled("told to read the files for TLS again (SIGHUP)"));
+                }
             }
         }
     }
@@ -154,6 +160,14 @@ impl Link {
         error!(sequence = batch.sequence, "batch dropped: {full}");
         sender.outbox.refused(batch.run, batch.sequence);
     }
+}
+
+fn keep_alive(collector: Endpoint) -> Endpoint {
+    collector
+        .connect_timeout(Duration::from_secs(5))
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .keep_alive_while_idle(true)
 }
 
 /// An error and what caused it, on one line.

@@ -6,6 +6,7 @@
 mod links;
 mod netlink;
 mod sight;
+mod veth;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ pub(super) use links::{Link, Links, News};
 pub(super) use netlink::Netlink;
 pub use netlink::NetlinkError;
 pub(super) use sight::{Routes, Sight};
+pub(crate) use veth::{Veth, veths};
 
 /// Whose an interface is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,6 +20,15 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// Nobody in particular.
 const USER: u32 = 1_000;
 
+/// As whom an agent starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// With everything.
+    Root,
+    /// An ordinary user with two ambient capabilities.
+    User,
+}
+
 /// A running agent. It is killed when this is dropped before it has ended.
 pub(crate) struct Agent {
     pid: Pid,
@@ -31,6 +40,11 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts an agent in the lab's node, with the two capabilities that it needs and no other.
     pub(crate) fn start(lab: &Lab, collector_port: u16, tap: &str) -> Self {
+        Self::start_as(lab, collector_port, tap, Start::User)
+    }
+
+    /// Starts an agent in the lab's node.
+    pub(crate) fn start_as(lab: &Lab, collector_port: u16, tap: &str, as_whom: Start) -> Self {
         let manifests = lab.folder();
         let log = manifests.join("agent.log");
         let mut command = Command::new(lab.program(env!("CARGO_BIN_EXE_weir-agent")));
@@ -40,13 +54,20 @@ impl Agent {
         command.args(["--collector", &format!("http://127.0.0.1:{collector_port}")]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).expect("a log"));
         let start = || {
-            give_up_root();
+            if as_whom == Start::User {
+                give_up_root();
+            }
             command.spawn()
         };
         let mut child = lab.in_node(start).expect("the agent starts");
         let pid = Pid::from_child(&child);
         let exit = tokio::task::spawn_blocking(move || child.wait().expect("waited for"));
         Self { pid, exit, has_ended: false, log }
+    }
+
+    /// The number of its process.
+    pub(crate) const fn pid(&self) -> Pid {
+        self.pid
     }
 
     pub(crate) fn terminate(&self) {
@@ -77,13 +98,17 @@ impl Drop for Agent {
 
 /// Makes this thread, and what it starts, an ordinary user that may capture and ask the kernel about networks.
 fn give_up_root() {
-    let two = CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN;
+    become_user(CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN);
+}
+
+/// Makes this thread, and what it starts, an ordinary user with these capabilities.
+pub(crate) fn become_user(kept: CapabilitySet) {
     set_keep_capabilities(true).expect("kept");
     set_thread_groups(&[]).expect("no groups");
     set_thread_gid(Gid::from_raw(USER)).expect("another group");
     set_thread_uid(Uid::from_raw(USER)).expect("another user");
-    set_capabilities(None, CapabilitySets { effective: two, permitted: two, inheritable: two }).expect("only two");
-    for capability in [CapabilitySet::NET_RAW, CapabilitySet::NET_ADMIN] {
+    set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: kept }).expect("no more");
+    for capability in kept.iter() {
         configure_capability_in_ambient_set(capability, true).expect("for programs too");
     }
 }

@@ -2,7 +2,9 @@
 
 mod agent;
 mod collector;
+mod doctor;
 mod lab;
 mod live;
 mod owner;
 mod pods;
+mod privileges;

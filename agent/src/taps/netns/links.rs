@@ -114,7 +114,7 @@ impl AsRawFd for Links {
 
 impl Link {
     /// A link without a name is none.
-    fn of(message: LinkMessage) -> Option<Self> {
+    pub(super) fn of(message: LinkMessage) -> Option<Self> {
         let (mut name, mut namespace, mut is_pair) = (None, None, false);
         for attribute in message.attributes {
             match attribute {
