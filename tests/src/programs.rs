@@ -73,10 +73,15 @@ impl Program {
 
     /// SIGTERM, and how it ended.
     pub fn terminate(self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "{} cannot be signalled", self.name);
+        self.signal("TERM");
         self.ended()
+    }
+
+    /// Sends a signal, named without its SIG.
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        let sent = Command::new("sh").args(["-c", &kill]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{} cannot be signalled", self.name);
     }
 
     /// Waits for its end.
@@ -163,12 +168,17 @@ pub fn weir(args: &[&str]) -> Result<Vec<Value>, String> {
     if code == Some(0) { Ok(lines) } else { Err(said) }
 }
 
+/// Runs a program that ends by itself: its exit code, what it prints, and what it says on stderr.
+pub fn run(name: &str, args: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(path_of(name)).args(args).stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("cannot run {name}: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
 /// Runs `weir`: its exit code, the lines of JSON that it prints, and what it says on stderr.
 pub fn try_weir(args: &[&str]) -> (Option<i32>, Vec<Value>, String) {
-    let output = Command::new(path_of("weir")).args(args).stdin(Stdio::null()).output();
-    let output = output.unwrap_or_else(|error| panic!("cannot run weir: {error}"));
-    let text = String::from_utf8_lossy(&output.stdout);
+    let (code, text, said) = run("weir", args);
     let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("no JSON: {error}: {line}"));
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.code(), text.lines().map(parse).collect(), said)
+    (code, text.lines().map(parse).collect(), said)
 }

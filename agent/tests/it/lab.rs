@@ -172,7 +172,10 @@ impl Lab {
     /// A copy of a program where anybody may run it.
     pub(crate) fn program(&self, path: &str) -> PathBuf {
         let copy = self.folder.path().join("program");
-        std::fs::hard_link(path, &copy).or_else(|_| std::fs::copy(path, &copy).map(drop)).expect("copied");
+        // A copy over a link to the same file would leave nothing of either.
+        if !copy.exists() {
+            std::fs::hard_link(path, &copy).or_else(|_| std::fs::copy(path, &copy).map(drop)).expect("copied");
+        }
         copy
     }
 

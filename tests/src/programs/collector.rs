@@ -26,7 +26,9 @@ impl Collector {
         let line = program.log().wait_for(r#""message":"serving""#);
         let line: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("no JSON: {error}: {line}"));
         let address = line.get("address").and_then(Value::as_str).expect("the line about serving names the address");
-        Self { program, url: format!("http://{address}"), data: data.to_owned() }
+        let has_tls = line.get("tls").and_then(Value::as_bool).expect("it also says whether there is TLS");
+        let scheme = if has_tls { "https" } else { "http" };
+        Self { program, url: format!("{scheme}://{address}"), data: data.to_owned() }
     }
 
     /// Starts it and waits for nothing.
@@ -40,7 +42,7 @@ impl Collector {
         Program::start("weir-collector", &args)
     }
 
-    /// Its address, `http://127.0.0.1:PORT`.
+    /// Its address, `http://127.0.0.1:PORT`, or https where it has TLS.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -53,6 +55,11 @@ impl Collector {
     /// What it says.
     pub const fn log(&self) -> &Log {
         self.program.log()
+    }
+
+    /// SIGHUP: read files again.
+    pub fn hang_up(&self) {
+        self.program.signal("HUP");
     }
 
     /// SIGKILL.

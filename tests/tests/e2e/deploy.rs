@@ -61,18 +61,28 @@ fn the_programs_know_every_flag_and_listen_where_the_probes_ask() {
         let container = container(file, kind);
         let (command, args) = (texts(&container["command"]), texts(&container["args"]));
         let mut program = Command::new(path_of(&command[0]));
-        for variable in container["env"].as_array().into_iter().flatten() {
-            program.env(variable["name"].as_str().expect("a name"), "as-the-cluster-says");
+        let variables: Vec<&Value> = container["env"].as_array().into_iter().flatten().collect();
+        for variable in &variables {
+            let value = variable["value"].as_str().unwrap_or("as-the-cluster-says");
+            program.env(variable["name"].as_str().expect("a name"), value);
         }
         let output = program.args(&args).args(["config", "show"]).stdin(Stdio::null()).output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{file}: {said}");
         let settings = String::from_utf8_lossy(&output.stdout);
-        assert!(settings.contains(r#"cluster = "kube""#), "{file}: {settings}");
+        for setting in [r#"cluster = "kube""#, r#"tls_cert = "/tls/tls.crt""#, r#"tls_key = "/tls/tls.key""#] {
+            assert!(settings.contains(setting), "{file}: {settings}");
+        }
+        for variable in variables {
+            let name = format!("environment {}", variable["name"].as_str().expect("a name"));
+            assert!(settings.contains(&name), "{file}: {name} is no setting: {settings}");
+        }
+        let mounts = container["volumeMounts"].as_array().expect("mounts");
+        assert!(mounts.iter().any(|mount| mount["mountPath"] == "/tls" && mount["readOnly"] == true), "{file}");
 
         for port in container["ports"].as_array().expect("ports") {
             let number = format!(":{}", port["containerPort"]);
-            assert!(args.iter().any(|arg| arg.ends_with(&number)), "{file}: nothing listens on {port}");
+            assert!(settings.contains(&format!("{number}\"")), "{file}: nothing listens on {port}: {settings}");
         }
         for probe in ["readinessProbe", "livenessProbe"] {
             assert_eq!(container[probe]["httpGet"]["port"], "metrics", "{file}: {probe}");

@@ -15,5 +15,6 @@ mod readers;
 mod reattribute;
 mod requests;
 mod routes;
+mod secure;
 mod truth;
 mod verdicts;
