@@ -6,6 +6,7 @@ mod endpoint_text;
 mod filter_args;
 mod get;
 mod latency;
+mod missing;
 mod observe;
 mod output;
 mod policy;

@@ -11,6 +11,7 @@ use weir_service::exit::Usage;
 
 use crate::args::ObserveArgs;
 use crate::filter_args::Rows;
+use crate::missing::Missing;
 use crate::output::{FlowPrinter, printer};
 use crate::progress::spinner;
 use crate::server::{Contact, connect, refused};
@@ -37,18 +38,23 @@ pub(crate) async fn observe(server: &Contact, args: &ObserveArgs) -> Result<()> 
     let waiting = (!args.follow).then(|| spinner("asking the collector"));
     let mut client = connect(server).await?;
     let printer = printer(args.output, rows, args.follow);
-    match rows {
+    let range = asked.since.map(|since| (since, asked.until.unwrap_or(Timestamp(SystemClock.now_ns()))));
+    let span = match rows {
         Rows::Flows => {
             let answers = client.get_flows(asked.flows()).await.map_err(|status| refused(&status))?;
             drop(waiting);
-            show_all(answers.into_inner(), of_flows, printer, args.follow).await
+            show_all(answers.into_inner(), of_flows, printer, args.follow).await?
         }
         Rows::Requests => {
             let answers = client.get_requests(asked.requests()).await.map_err(|status| refused(&status))?;
             drop(waiting);
-            show_all(answers.into_inner(), of_requests, printer, args.follow).await
+            show_all(answers.into_inner(), of_requests, printer, args.follow).await?
         }
+    };
+    if let Some((from, to)) = range.or(span).filter(|_| !args.follow) {
+        Missing::read(server, None, from, to).await?.tell();
     }
+    Ok(())
 }
 
 /// What the collector is asked.
@@ -114,15 +120,17 @@ fn of_requests(message: v1::GetRequestsResponse) -> Result<Option<Answer>> {
     Ok(Some(answer))
 }
 
+/// Returns the span of time that the rows tell of.
 async fn show_all<M>(
     mut answers: Streaming<M>,
     read: fn(M) -> Result<Option<Answer>>,
     mut printer: Box<dyn FlowPrinter>,
     follow: bool,
-) -> Result<()> {
-    let mut missed = 0;
+) -> Result<Option<(Timestamp, Timestamp)>> {
+    let (mut missed, mut span) = (0, None);
     while let Some(message) = answers.message().await.map_err(|status| refused(&status))? {
         if let Some(answer) = read(message).context("reading an answer")? {
+            span = wider(span, &answer);
             missed += show(answer, &mut *printer)?;
         }
         if follow {
@@ -133,7 +141,15 @@ async fn show_all<M>(
     if missed > 0 {
         eprintln!("incomplete: {missed} rows came faster than they were read");
     }
-    Ok(())
+    Ok(span)
+}
+
+/// The span of time that the rows so far tell of, and this answer.
+fn wider(span: Option<(Timestamp, Timestamp)>, answer: &Answer) -> Option<(Timestamp, Timestamp)> {
+    let Answer::Row(row) = answer else { return span };
+    let time = |columns: [&str; 2]| columns.into_iter().find_map(|column| row.get(column).as_time());
+    let Some((from, to)) = time(["first_ts", "ts"]).zip(time(["last_ts", "ts"])) else { return span };
+    Some(span.map_or((from, to), |(first, last)| (first.min(from), last.max(to))))
 }
 
 /// Shows one answer; returns how many rows it says were missed.

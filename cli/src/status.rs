@@ -5,22 +5,33 @@ mod json;
 use std::io::{self, Write};
 
 use anyhow::{Context as _, Result};
+use weir_model::Timestamp;
 use weir_proto::v1::cluster_source::State as Knowledge;
 use weir_proto::v1::node_status::State;
 use weir_proto::{time_from_wire, v1};
+use weir_service::clock::{Clock as _, SystemClock};
 
 use crate::args::{StatusArgs, StatusFormat};
 use crate::endpoint_text::bytes;
+use crate::missing::Missing;
 use crate::server::{Contact, connect, refused};
+
+/// In nanoseconds.
+const HOUR_NS: i64 = 3_600_000_000_000;
 
 /// Asks, and prints the answer.
 pub(crate) async fn status(server: &Contact, args: &StatusArgs) -> Result<()> {
     let mut client = connect(server).await?;
     let answer = client.server_status(v1::ServerStatusRequest {}).await.map_err(|status| refused(&status))?;
     let status = answer.into_inner();
+    let now = Timestamp(SystemClock.now_ns());
+    let missing = Missing::read(server, None, now.plus_ns(-HOUR_NS), now).await?;
     let mut out = io::stdout().lock();
     match args.output {
-        StatusFormat::Text => text(&status, &mut out).context("writing to stdout"),
+        StatusFormat::Text => {
+            text(&status, &mut out).context("writing to stdout")?;
+            writeln!(out, "last hour {}", missing.text()).context("writing to stdout")
+        }
         StatusFormat::Json => {
             serde_json::to_writer(&mut out, &json::status(&status))?;
             writeln!(out).context("writing to stdout")

@@ -17,6 +17,7 @@ use weir_service::exit::Usage;
 use crate::args::{StatusFormat, TopRoutesArgs};
 use crate::endpoint_text::{bytes, span};
 use crate::get;
+use crate::missing::Missing;
 use crate::progress::spinner;
 use crate::query::answer;
 use crate::server::Contact;
@@ -26,8 +27,8 @@ const PLACE: &str = "route_kind, route_namespace, route_name, route_rule, route_
 
 /// Asks, and prints the answer.
 pub(crate) async fn routes(server: &Contact, args: &TopRoutesArgs) -> Result<()> {
-    let range = TimeRange::resolve(args.since, args.until, Timestamp(SystemClock.now_ns()))
-        .map_err(|error| Usage(error.to_string()))?;
+    let now = Timestamp(SystemClock.now_ns());
+    let range = TimeRange::resolve(args.since, args.until, now).map_err(|error| Usage(error.to_string()))?;
     let waiting = spinner("asking");
     let batches = answer(server, args.lake.as_deref(), &sql(range)).await?;
     drop(waiting);
@@ -51,7 +52,10 @@ pub(crate) async fn routes(server: &Contact, args: &TopRoutesArgs) -> Result<()>
             }
         }
     }
-    out.flush().context("writing to stdout")
+    out.flush().context("writing to stdout")?;
+    let (from, to) = (range.since.unwrap_or(Timestamp(0)), range.until.unwrap_or(now));
+    Missing::read(server, args.lake.as_deref(), from, to).await?.tell();
+    Ok(())
 }
 
 /// A user's request counts once: at the front where it is read there; where the front is TLS, at the back, joined or not.
