@@ -67,6 +67,11 @@ impl TapQueue {
         self.queue.blocking_send(event).is_ok()
     }
 
+    /// Hands over what comes again where there is no room for it now; false = it has to.
+    pub(crate) fn tell(&self, event: Event) -> bool {
+        self.hand_over(event).is_ok()
+    }
+
     /// Hands over what may be dropped; gives it back where there is no room for it.
     #[expect(clippy::result_large_err, reason = "the event itself comes back, rarely")]
     fn hand_over(&self, event: Event) -> Result<(), Event> {

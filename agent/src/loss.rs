@@ -6,9 +6,11 @@ use weir_capture::LiveStats;
 use weir_flow::Tracker;
 use weir_model::{Loss, LossStage, Timestamp};
 
-/// Closed flows that found no room in the queue, over the life of a flow table; `None` = there were none.
-pub(crate) fn of_table(tracker: &Tracker, interface: &Arc<str>) -> Option<Loss> {
-    let lost = &tracker.counts().lost;
+use crate::event::{Event, TapQueue};
+
+/// Closed flows and requests that found no room in the queue since this was last asked; `None` = there were none.
+pub(crate) fn of_table(tracker: &mut Tracker, interface: &Arc<str>) -> Option<Loss> {
+    let lost = tracker.take_lost();
     let (from_ts, to_ts) = lost.from.zip(lost.to)?;
     Some(Loss {
         stage: LossStage::Queue,
@@ -46,4 +48,25 @@ pub(crate) fn of_ring(
             rows: None,
         })
         .collect()
+}
+
+/// Losses of one tap that found no room in the queue themselves: one for each stage, which grows until there is room.
+#[derive(Debug, Default)]
+pub(crate) struct Untold {
+    losses: Vec<Loss>,
+}
+
+impl Untold {
+    /// Takes another one.
+    pub(crate) fn add(&mut self, loss: Loss) {
+        match self.losses.iter_mut().find(|untold| untold.stage == loss.stage) {
+            Some(untold) => untold.add(&loss),
+            None => self.losses.push(loss),
+        }
+    }
+
+    /// Tells those that there is room for.
+    pub(crate) fn tell(&mut self, queue: &TapQueue) {
+        self.losses.retain(|loss| !queue.tell(Event::Loss(loss.clone())));
+    }
 }

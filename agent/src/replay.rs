@@ -135,7 +135,7 @@ impl Source {
 
     fn finish(&mut self, reason: EndReason) {
         self.tracker.finish(reason, &mut self.queue);
-        if let Some(loss) = crate::loss::of_table(&self.tracker, &self.tap.tap.interface) {
+        if let Some(loss) = crate::loss::of_table(&mut self.tracker, &self.tap.tap.interface) {
             self.queue.insist(Event::Loss(loss));
         }
         let spans: Vec<Coverage> = self.tap.coverage().collect();

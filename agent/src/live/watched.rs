@@ -11,7 +11,7 @@ use weir_model::{Coverage, EndReason, Tap, Timestamp};
 use super::capture::Capture;
 use super::thread::Lane;
 use crate::event::{Event, TapQueue, WhenFull};
-use crate::loss;
+use crate::loss::{self, Untold};
 
 /// The default of a tracker without windows, in nanoseconds.
 const WINDOW_NS: i64 = 60_000_000_000;
@@ -43,8 +43,11 @@ pub(super) struct Watched {
     /// When the kernel's counters were last read, and what they were.
     counted: Timestamp,
     stats: LiveStats,
+    /// Frames that were read.
+    seen: u64,
     /// Frames came since then. Without any, none can have been dropped.
     is_busy: bool,
+    untold: Untold,
 }
 
 impl Watched {
@@ -59,7 +62,9 @@ impl Watched {
             from: since,
             counted: since,
             stats: LiveStats::default(),
+            seen: 0,
             is_busy: false,
+            untold: Untold::default(),
         };
         watched.announce();
         watched
@@ -72,9 +77,12 @@ impl Watched {
 
     /// Takes in the frames that are there; new flows are numbered from `next_flow` on. Returns how many there were.
     pub(super) fn read(&mut self, next_flow: &mut u64) -> Result<usize, LiveError> {
-        let Self { capture, tracker, queue, .. } = self;
+        let Self { capture, tracker, queue, seen, .. } = self;
         tracker.number_from(*next_flow);
-        let frames = capture.read(|frame| tracker.observe(frame, queue));
+        let frames = capture.read(|frame| {
+            *seen += 1;
+            tracker.observe(frame, queue);
+        });
         *next_flow = tracker.next_number();
         self.is_busy = true;
         frames
@@ -92,9 +100,12 @@ impl Watched {
     /// Goes on with the exchange of its ring: it may be another descriptor that has to be polled after that. Returns when to
     /// go on again.
     pub(super) fn go_on(&mut self, next_flow: &mut u64) -> Option<Duration> {
-        let Self { capture, tracker, queue, .. } = self;
+        let Self { capture, tracker, queue, seen, .. } = self;
         tracker.number_from(*next_flow);
-        let pause = capture.go_on(|frame| tracker.observe(frame, queue));
+        let pause = capture.go_on(|frame| {
+            *seen += 1;
+            tracker.observe(frame, queue);
+        });
         *next_flow = tracker.next_number();
         self.is_busy = true;
         pause.unwrap_or_else(|error| {
@@ -109,6 +120,7 @@ impl Watched {
         if self.is_busy {
             self.count_losses(now);
         }
+        self.untold.tell(&self.queue);
         self.capture.tick();
         let window = now.window_start(self.window_ns);
         if window > self.from {
@@ -133,11 +145,16 @@ impl Watched {
         // No packets are kept waiting any more: flows that are open may wait for room.
         self.queue.wait_when_full();
         self.tracker.finish(reason, &mut self.queue);
+        let before = self.counted;
         self.count_losses(now);
-        self.cover(now);
-        if let Some(lost) = loss::of_table(&self.tracker, &self.queue.tap().interface) {
-            self.queue.insist(Event::Loss(lost));
+        // What the kernel had for it and nobody reads any more.
+        let unread = self.stats.received.saturating_sub(self.stats.kernel_dropped).saturating_sub(self.seen);
+        let last = LiveStats { kernel_dropped: unread, ..LiveStats::default() };
+        for lost in loss::of_ring(LiveStats::default(), last, &self.queue.tap().interface, before, now) {
+            self.untold.add(lost);
         }
+        self.untold.tell(&self.queue);
+        self.cover(now);
     }
 
     /// Logs what went wrong with it.
@@ -151,11 +168,14 @@ impl Watched {
             Ok(stats) => {
                 let interface = &self.queue.tap().interface;
                 for lost in loss::of_ring(self.stats, stats, interface, self.counted, now) {
-                    self.queue.insist(Event::Loss(lost));
+                    self.untold.add(lost);
                 }
                 self.stats = stats;
             }
             Err(error) => self.complain(&error.into()),
+        }
+        if let Some(lost) = loss::of_table(&mut self.tracker, &self.queue.tap().interface) {
+            self.untold.add(lost);
         }
         self.counted = now;
     }

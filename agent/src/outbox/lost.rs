@@ -48,7 +48,7 @@ impl Lost {
             (known.stage, &known.interface, known.rows.is_some()) == (loss.stage, &loss.interface, loss.rows.is_some())
         };
         match self.losses.iter_mut().find(same) {
-            Some(known) => add(known, loss),
+            Some(known) => known.add(loss),
             None => self.losses.push(loss.clone()),
         }
     }
@@ -76,14 +76,4 @@ fn loss_of(batch: &Batch, stage: LossStage) -> Option<Loss> {
     let rows = stored(batch).count() + batch.requests.len();
     let (packets, bytes) = (Some(sum(|counters| counters.packets)), Some(sum(|counters| counters.bytes)));
     Some(Loss { stage, interface: None, from_ts, to_ts, packets, bytes, rows: Some(rows as u64) })
-}
-
-/// Adds a loss of the same stage and interface. A count that one of them does not know is not known of both.
-fn add(known: &mut Loss, more: &Loss) {
-    let sum = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b?));
-    known.from_ts = known.from_ts.min(more.from_ts);
-    known.to_ts = known.to_ts.max(more.to_ts);
-    known.packets = sum(known.packets, more.packets);
-    known.bytes = sum(known.bytes, more.bytes);
-    known.rows = sum(known.rows, more.rows);
 }

@@ -40,17 +40,22 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts an agent in the lab's node, with the two capabilities that it needs and no other.
     pub(crate) fn start(lab: &Lab, collector_port: u16, tap: &str) -> Self {
-        Self::start_as(lab, collector_port, tap, Start::User)
+        Self::start_with(lab, collector_port, tap, Start::User, &[])
     }
 
     /// Starts an agent in the lab's node.
     pub(crate) fn start_as(lab: &Lab, collector_port: u16, tap: &str, as_whom: Start) -> Self {
+        Self::start_with(lab, collector_port, tap, as_whom, &[])
+    }
+
+    /// Starts an agent in the lab's node, with further flags.
+    pub(crate) fn start_with(lab: &Lab, collector_port: u16, tap: &str, as_whom: Start, flags: &[&str]) -> Self {
         let manifests = lab.folder();
         let log = manifests.join("agent.log");
         let mut command = Command::new(lab.program(env!("CARGO_BIN_EXE_weir-agent")));
         command.env_clear().args(["--node-name", NODE]).args(["--tap", tap]);
         command.args(["--cluster", &format!("manifests:{}", manifests.display())]);
-        command.arg("--report-start");
+        command.arg("--report-start").args(flags);
         command.args(["--collector", &format!("http://127.0.0.1:{collector_port}")]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).expect("a log"));
         let start = || {
@@ -72,6 +77,14 @@ impl Agent {
 
     pub(crate) fn terminate(&self) {
         kill_process(self.pid, Signal::TERM).expect("told to stop");
+    }
+
+    /// Has it do nothing for as long as `work` takes.
+    pub(crate) fn frozen<T>(&self, work: impl FnOnce() -> T) -> T {
+        kill_process(self.pid, Signal::STOP).expect("told to stand still");
+        let done = work();
+        kill_process(self.pid, Signal::CONT).expect("told to go on");
+        done
     }
 
     /// Waits for the end.

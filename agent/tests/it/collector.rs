@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming};
 use weir_model::{Batch, Coverage};
@@ -22,16 +22,22 @@ pub(crate) enum Said {
 
 /// Serves on `listener` until the runtime ends.
 pub(crate) fn serve(listener: TcpListener) -> mpsc::Receiver<Said> {
-    let (said, heard) = mpsc::channel(1_024);
+    serve_when(listener, watch::channel(true).1)
+}
+
+/// Serves, but takes no batch before `takes` says so.
+pub(crate) fn serve_when(listener: TcpListener, takes: watch::Receiver<bool>) -> mpsc::Receiver<Said> {
+    let (said, heard) = mpsc::channel(65_536);
     listener.set_nonblocking(true).expect("non-blocking");
     let incoming = TcpListenerStream::new(tokio::net::TcpListener::from_std(listener).expect("a listener"));
-    let server = tonic::transport::Server::builder().add_service(IngestServer::new(Ear { said }));
+    let server = tonic::transport::Server::builder().add_service(IngestServer::new(Ear { said, takes }));
     tokio::spawn(server.serve_with_incoming(incoming));
     heard
 }
 
 struct Ear {
     said: mpsc::Sender<Said>,
+    takes: watch::Receiver<bool>,
 }
 
 #[tonic::async_trait]
@@ -43,7 +49,7 @@ impl Ingest for Ear {
         request: Request<Streaming<v1::AgentMessage>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
         let (down, answers) = mpsc::channel(16);
-        tokio::spawn(listen(request.into_inner(), down, self.said.clone()));
+        tokio::spawn(listen(request.into_inner(), down, self.said.clone(), self.takes.clone()));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 
@@ -56,6 +62,7 @@ async fn listen(
     mut up: Streaming<v1::AgentMessage>,
     down: mpsc::Sender<Result<v1::CollectorMessage, Status>>,
     said: mpsc::Sender<Said>,
+    mut takes: watch::Receiver<bool>,
 ) {
     let mut names = DictionaryDecoder::new(DICTIONARY_CAP);
     while let Ok(Some(message)) = up.message().await {
@@ -65,6 +72,8 @@ async fn listen(
                 (Down::Hello(welcome()), Said::Hello { node: hello.node, taps })
             }
             Up::Batch(batch) => {
+                // Nobody can say so any more: then it takes what comes.
+                let _ = takes.wait_for(|takes| *takes).await;
                 let ack = v1::Ack { run: batch.run.clone(), sequence: batch.sequence };
                 (Down::Ack(ack), Said::Batch(weir_proto::decode_batch(batch, &mut names).expect("valid")))
             }

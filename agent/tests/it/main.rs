@@ -5,6 +5,7 @@ mod collector;
 mod doctor;
 mod lab;
 mod live;
+mod overload;
 mod owner;
 mod pods;
 mod privileges;

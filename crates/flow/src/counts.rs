@@ -57,7 +57,7 @@ pub struct Counts {
     pub flows: u64,
     /// Flows pushed out of the full table; nothing of them is lost.
     pub evicted: u64,
-    /// What was in reports and requests that the sink refused.
+    /// What was in reports and requests that the sink refused, since it was last taken.
     pub lost: Lost,
     /// What was read above the transport layer.
     pub l7: L7Counts,
@@ -117,6 +117,9 @@ pub struct Lost {
 }
 
 impl Lost {
+    /// Nothing.
+    pub(crate) const NONE: Self = Self { packets: 0, bytes: 0, rows: 0, from: None, to: None };
+
     pub(crate) fn add(&mut self, flow: &Flow) {
         let (fwd, rev) = (flow.counters.fwd, flow.counters.rev);
         self.packets += fwd.packets + rev.packets;

@@ -20,7 +20,7 @@ mod wheel;
 use weir_model::{EndReason, Frame, Icmp, Protocol, Report, Timestamp};
 
 use crate::config::TrackerConfig;
-use crate::counts::Counts;
+use crate::counts::{Counts, Lost};
 use crate::decode::Decoder;
 use crate::l7::Talks;
 use crate::packet::{Detail, IcmpMessage, Packet, Path};
@@ -127,6 +127,11 @@ impl Tracker {
     /// Goes on numbering new flows from here: trackers that come and go on one thread share its numbers.
     pub const fn number_from(&mut self, next: u64) {
         self.next_number = next;
+    }
+
+    /// What found no room since this was last asked.
+    pub const fn take_lost(&mut self) -> Lost {
+        std::mem::replace(&mut self.counts.lost, Lost::NONE)
     }
 
     /// What was seen, skipped and lost so far.

@@ -108,6 +108,18 @@ pub struct Loss {
     pub rows: Option<u64>,
 }
 
+impl Loss {
+    /// Adds another loss of the same stage and tap. A count that one of them does not know is not known of both.
+    pub fn add(&mut self, more: &Self) {
+        let sum = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b?));
+        self.from_ts = self.from_ts.min(more.from_ts);
+        self.to_ts = self.to_ts.max(more.to_ts);
+        self.packets = sum(self.packets, more.packets);
+        self.bytes = sum(self.bytes, more.bytes);
+        self.rows = sum(self.rows, more.rows);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
