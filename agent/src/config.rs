@@ -21,8 +21,14 @@ weir_service::settings! {
         cluster: Option<String>,
         /// Captures of the packet filter's log (NFLOG), repeated: file:PATTERN. What policies decided, as the cluster itself enforced it.
         nflog: Vec<String>,
-        /// Undo NAT with what this node's connection tracking tells: of capture files, with NODE.conntrack.txt beside them.
-        conntrack: bool = "true",
+        /// Group of the packet filter's log that is read live, repeated: 1 and 2 are Calico's, 100 is kube-router's. A group has one reader, so none is read unless it is named.
+        nflog_group: Vec<u16>,
+        /// Put two chains of nftables around everybody's filters that log new connections, to see which this node drops, with any CNI that forwards through netfilter. Needs the program nft; the table weir-observer is removed when the agent stops.
+        observe_nft: bool = "false",
+        /// Undo NAT with what this node's connection tracking tells: auto (the kernel's for live taps, NODE.conntrack.txt beside them for capture files) or off.
+        conntrack: ConntrackUse = "auto",
+        /// How often the whole table of the kernel's connection tracking is read, beside what it tells by itself; 0s = at the start only.
+        conntrack_dump: Duration = "60s",
         /// Labels of pods that flows carry.
         labels: Vec<String> = "app,app.kubernetes.io/name",
         /// Domain of the cluster's DNS names.
@@ -128,6 +134,27 @@ impl AgentSettings {
         let max_bytes = self.resolved_bytes.0 as usize;
         let grace_ns = i64::try_from(self.resolved_grace.as_nanos()).unwrap_or(i64::MAX);
         ResolvedLimits { max_bytes, max_bytes_each: max_bytes / 8, grace_ns, ..ResolvedLimits::default() }
+    }
+}
+
+/// Whether connection tracking is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConntrackUse {
+    /// Where it can be.
+    Auto,
+    /// Not at all.
+    Off,
+}
+
+impl Scalar for ConntrackUse {
+    const EXPECTED: &'static str = "auto or off";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
     }
 }
 

@@ -9,13 +9,11 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc::Sender;
 use tracing::{info, warn};
 use weir_cluster::conntrack::{self, Entries, Text};
-use weir_model::{Loss, LossStage, Timestamp};
+use weir_model::{Loss, LossStage, Timestamp, Translation};
 
-use crate::event::Event;
+use crate::event::{Event, Heard, Span};
+use crate::netfilter::ENTRIES;
 use crate::taps::FileTap;
-
-/// The most entries of connection tracking that are remembered, some 200 bytes each.
-const ENTRIES: usize = 65_536;
 
 /// The texts of one node, read one after the other.
 pub(crate) struct RecordedConntrack {
@@ -26,6 +24,8 @@ pub(crate) struct RecordedConntrack {
     /// Packet time it has reached.
     time: Timestamp,
     entries: Entries,
+    /// From the first line of the text on it is complete, as far as a text can show.
+    complete_from: Option<Timestamp>,
     queue: Sender<Event>,
 }
 
@@ -47,7 +47,7 @@ impl RecordedConntrack {
             info!(files = texts.len(), "connection tracking recorded as {name}");
         }
         let (time, entries) = (Timestamp(i64::MIN), Entries::new(ENTRIES));
-        Self { texts, open: None, next: None, time, entries, queue }
+        Self { texts, open: None, next: None, time, entries, complete_from: None, queue }
     }
 
     /// Tells everything up to a packet time. Waits where the queue is full.
@@ -57,10 +57,14 @@ impl RecordedConntrack {
             self.time = event.at.map_or(self.time, |at| at.max(self.time));
             if self.time > time {
                 self.next = Some(event);
-                return;
+                // There is a later line, so everything until now was told.
+                return self.tell(None, time);
+            }
+            if event.at.is_some() {
+                self.complete_from.get_or_insert(self.time);
             }
             if let Some(translation) = self.entries.learn(&event) {
-                self.insist(Event::Translation(translation));
+                self.tell(Some(translation), self.time);
             }
         }
     }
@@ -70,12 +74,23 @@ impl RecordedConntrack {
         self.tell_until(Timestamp(i64::MAX));
     }
 
+    fn tell(&self, translation: Option<Translation>, until: Timestamp) {
+        let complete = self.complete_from.filter(|from| *from <= until).map(|from| Span { from, until });
+        if translation.is_some() || complete.is_some() {
+            let translations = translation.into_iter().collect();
+            self.insist(Event::Conntrack(Heard { translations, complete }));
+        }
+    }
+
     fn read(&mut self) -> Option<conntrack::Event> {
         loop {
             if self.open.is_none() {
                 let path = self.texts.pop_front()?;
                 match File::open(&path) {
-                    Ok(file) => self.open = Some((path, Text::new(BufReader::new(file)))),
+                    Ok(file) => {
+                        self.complete_from = None;
+                        self.open = Some((path, Text::new(BufReader::new(file))));
+                    }
                     Err(error) => self.lose(&path, None, &error.to_string()),
                 }
                 continue;
@@ -84,6 +99,10 @@ impl RecordedConntrack {
             let read = text.next_event();
             match read {
                 Ok(Some(event)) => {
+                    // A line that cannot be read may have been anything.
+                    if text.malformed() > 0 {
+                        self.complete_from = None;
+                    }
                     self.open = Some((path, text));
                     return Some(event);
                 }
@@ -139,7 +158,11 @@ mod tests {
 
     fn ports(queue: &mut Receiver<Event>) -> Vec<Option<u16>> {
         let told = std::iter::from_fn(|| queue.try_recv().ok());
-        told.map(|event| if let Event::Translation(t) = event { Some(t.original.src_port) } else { None }).collect()
+        let port = |event| match event {
+            Event::Conntrack(heard) => heard.translations.first().map(|told| Some(told.original.src_port)),
+            _ => Some(None),
+        };
+        told.filter_map(port).collect()
     }
 
     #[test]

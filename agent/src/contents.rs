@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{Instant, sleep_until};
-use weir_model::{AttributedFlow, AttributedRequest, Coverage, Loss, PolicyLog, Translation};
+use weir_model::{AttributedFlow, AttributedRequest, Coverage, Input, Loss, PolicyLog, Translation};
 
 use crate::event::Event;
 use crate::held::Held;
@@ -25,6 +25,8 @@ pub(crate) struct Contents {
     pub(crate) policy_logs: Vec<PolicyLog>,
     /// How this node rewrites connections.
     pub(crate) translations: Vec<Translation>,
+    /// How inputs beside the taps stand.
+    pub(crate) inputs: Vec<Input>,
 }
 
 /// Contents as they grow.
@@ -41,8 +43,9 @@ impl Contents {
     }
 
     fn records(&self) -> usize {
-        let Self { flows, requests, coverage, losses, policy_logs, translations } = self;
-        flows.len() + requests.len() + coverage.len() + losses.len() + policy_logs.len() + translations.len()
+        let Self { flows, requests, coverage, losses, policy_logs, translations, inputs } = self;
+        let told = policy_logs.len() + translations.len() + inputs.len();
+        flows.len() + requests.len() + coverage.len() + losses.len() + told
     }
 }
 
@@ -67,7 +70,8 @@ impl Growing {
             Event::Coverage(span) => self.contents.coverage.push(span),
             Event::Loss(loss) => self.contents.losses.push(loss),
             Event::PolicyLog(log) => self.contents.policy_logs.push(*log),
-            Event::Translation(translation) => self.contents.translations.extend(self.naming.translation(translation)),
+            Event::Conntrack(heard) => self.contents.translations.extend(self.naming.conntrack(heard)),
+            Event::Input(input) => self.contents.inputs.push(input),
         }
     }
 
@@ -113,10 +117,11 @@ pub(crate) async fn cut(mut events: Receiver<Event>, (naming, held): (Naming, He
             () = sleep_until(deadline), if !growing.contents.is_empty() => None,
         };
         if let Some(event) = event {
-            if growing.contents.is_empty() {
+            let was_empty = growing.contents.is_empty();
+            growing.add(event);
+            if was_empty {
                 deadline = Instant::now() + at.age;
             }
-            growing.add(event);
             if growing.contents.records() < at.records {
                 continue;
             }
@@ -388,6 +393,7 @@ mod tests {
                 losses: contents.losses,
                 policy_logs: contents.policy_logs,
                 translations: contents.translations,
+                inputs: contents.inputs,
             };
             assert!(weir_proto::names_in(&batch) <= CAP);
         }

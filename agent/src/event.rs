@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 use weir_flow::{FlowSink, NoRoom};
-use weir_model::{Coverage, Flow, Loss, PolicyLog, Request, Tap, Translation};
+use weir_model::{Coverage, Flow, Input, Loss, PolicyLog, Request, Tap, Timestamp, Translation};
 
 /// Something a tap has to report.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "flows are most of what there is")]
 pub(crate) enum Event {
     /// A flow's report.
     Flow(Arc<Tap>, Flow),
@@ -20,8 +21,28 @@ pub(crate) enum Event {
     Loss(Loss),
     /// Something that the packet filter logged.
     PolicyLog(Box<PolicyLog>),
-    /// How this node rewrites a connection.
-    Translation(Translation),
+    /// What this node's connection tracking tells.
+    Conntrack(Heard),
+    /// How an input beside the taps stands.
+    Input(Input),
+}
+
+/// News of connection tracking.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// What is new.
+    pub(crate) translations: Vec<Translation>,
+    /// The time of which every entry has been told by now; `None` = nothing is said of that.
+    pub(crate) complete: Option<Span>,
+}
+
+/// A span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Its beginning.
+    pub(crate) from: Timestamp,
+    /// Its end.
+    pub(crate) until: Timestamp,
 }
 
 /// The end of the queue that one tap writes to.
@@ -93,9 +114,7 @@ impl FlowSink for TapQueue {
     fn offer(&mut self, flow: Flow) -> Result<(), Flow> {
         self.hand_over(Event::Flow(Arc::clone(&self.tap), flow)).map_err(|event| match event {
             Event::Flow(_, flow) => flow,
-            Event::Request(..) | Event::Coverage(_) | Event::Loss(_) | Event::PolicyLog(_) | Event::Translation(_) => {
-                unreachable!("the same event comes back")
-            }
+            _ => unreachable!("the same event comes back"),
         })
     }
 

@@ -129,7 +129,7 @@ fn flow_of(event: &Event) -> Option<&Flow> {
     match event {
         Event::Flow(_, flow) => Some(flow),
         Event::Request(_, heard) => Some(&heard.0),
-        Event::Coverage(_) | Event::Loss(_) | Event::PolicyLog(_) | Event::Translation(_) => None,
+        _ => None,
     }
 }
 
@@ -137,7 +137,7 @@ fn flow_of(event: &Event) -> Option<&Flow> {
 fn bytes(event: &Event) -> usize {
     let told = match event {
         Event::Request(_, heard) => size_of_val(&**heard) + text_bytes(&heard.1.exchange),
-        Event::Flow(..) | Event::Coverage(_) | Event::Loss(_) | Event::PolicyLog(_) | Event::Translation(_) => 0,
+        _ => 0,
     };
     size_of::<((Instant, u64), Event)>() + told
 }

@@ -1,6 +1,6 @@
 //! The agent: taps in, batches of attributed flows out.
 //!
-//! Capture threads own their taps and flow tables (`live`, `replay`; `conntrack` beside it); one bounded queue of `event`s leads to the
+//! Capture threads own their taps and flow tables (`live`, `replay`; `conntrack`, `netfilter` beside them); one bounded queue of `event`s leads to the
 //! runtime, where `contents` attributes by what `cluster` follows and cuts batches and `sender` gets them to the collector, exactly once as
 //! long as both live, with what does not fit counted as a loss. `tally` counts on the way, and `operation` tells it on `/metrics`.
 
@@ -8,6 +8,7 @@ mod cluster;
 mod config;
 mod conntrack;
 mod contents;
+mod datagram;
 mod doctor;
 mod event;
 mod held;
@@ -15,9 +16,11 @@ mod live;
 mod logged;
 mod loss;
 mod naming;
+mod netfilter;
 mod operation;
 mod outbox;
 pub mod privileges;
+mod readable;
 mod replay;
 mod run;
 #[cfg(test)]
@@ -25,6 +28,7 @@ mod sample;
 mod sender;
 mod tally;
 pub mod taps;
+mod tracked;
 
 pub use config::AgentSettings;
 pub use doctor::{DoctorFormat, doctor};

@@ -4,9 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use weir_cluster::{Resolved, ResolvedLimits, TranslationOptions, Translations, attribute, is_telling, name_dialled};
-use weir_model::{AttributedFlow, AttributedRequest, Exchange, Flow, FlowId, Request, Tap, Translation};
+use weir_model::{AttributedFlow, AttributedRequest, Exchange, Flow, FlowId, Leg, Request, Tap, Translation};
 
 use crate::cluster::Snapshots;
+use crate::event::Heard;
+use crate::netfilter::ENTRIES;
+use crate::tracked::Tracked;
 
 /// Names what taps report, in the order in which they report it.
 #[derive(Debug)]
@@ -15,6 +18,7 @@ pub(crate) struct Naming {
     snapshots: Snapshots,
     resolved: Resolved,
     translations: Translations,
+    tracked: Tracked,
     /// The flows of requests, until the batch is cut that shares them.
     carriers: HashMap<FlowId, Arc<AttributedFlow>>,
 }
@@ -27,7 +31,8 @@ impl Naming {
     pub(crate) fn new(node: Arc<str>, snapshots: Snapshots, limits: ResolvedLimits) -> Self {
         let options = TranslationOptions { max: TRANSLATIONS, ..TranslationOptions::default() };
         let translations = Translations::new(options);
-        Self { node, snapshots, resolved: Resolved::new(limits), translations, carriers: HashMap::new() }
+        let (tracked, carriers) = (Tracked::new(ENTRIES), HashMap::new());
+        Self { node, snapshots, resolved: Resolved::new(limits), translations, tracked, carriers }
     }
 
     /// The flow with names, by what is known now of who was who when it began. One that began before anything is
@@ -38,6 +43,9 @@ impl Naming {
         let then = newest.as_of(at);
         let mut seen = self.resolved.name(&then, attribute(&then, tap, flow));
         name_dialled(&then, &mut seen, &self.node, &self.translations);
+        if seen.leg == Some(Leg::Client) {
+            seen.flow.tracked = self.tracked.of(&seen.flow);
+        }
         seen
     }
 
@@ -59,13 +67,25 @@ impl Naming {
         }
     }
 
-    /// A translation that tells something; flows that come after it are named by it.
-    pub(crate) fn translation(&mut self, translation: Translation) -> Option<Translation> {
-        let tells = is_telling(&self.snapshots.borrow(), &self.node, &translation);
-        if tells {
-            self.translations.learn(Some(&self.node), &translation, 0);
+    /// The translations that tell something; flows that come after them are named by them.
+    pub(crate) fn conntrack(&mut self, heard: Heard) -> Vec<Translation> {
+        let newest = self.snapshots.borrow();
+        let mut telling = heard.translations;
+        for translation in &telling {
+            self.tracked.learn(translation);
+            let opener = || newest.pod(translation.original.src_ip);
+            if translation.from_ts.is_some() && opener().is_some_and(|pod| pod.node() == Some(&self.node)) {
+                self.tracked.note_pod();
+            }
         }
-        tells.then_some(translation)
+        if let Some(span) = heard.complete {
+            self.tracked.complete(span);
+        }
+        telling.retain(|translation| is_telling(&newest, &self.node, translation));
+        for translation in &telling {
+            self.translations.learn(Some(&self.node), translation, 0);
+        }
+        telling
     }
 
     /// A batch is cut.

@@ -60,6 +60,11 @@ fn add_tally(metrics: &mut Metrics, tally: &Reading) {
     );
     metrics.counters("lost_bytes", "Bytes of lost packets, where the stage knows them.", lost(|lost| lost.bytes));
     metrics.counters("lost_rows", "Rows that the collector never gets.", lost(|lost| lost.rows));
+    let heard = tally
+        .inputs
+        .iter()
+        .map(|input| (vec![("input", input.name.to_string())], f64::from(u8::from(input.problem.is_none()))));
+    metrics.gauges("input_heard", "1 where an input beside the taps is heard, else 0 (the log says why).", heard);
     metrics.gauge(
         "unacked_batches",
         "Batches in memory that the collector has not acked.",

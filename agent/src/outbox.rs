@@ -152,6 +152,7 @@ impl Outbox {
             losses,
             policy_logs: contents.policy_logs,
             translations: contents.translations,
+            inputs: contents.inputs,
         };
         self.next_sequence += 1;
         self.bytes += size_of(&batch);
@@ -360,6 +361,6 @@ impl Outbox {
 fn size_of(batch: &Batch) -> usize {
     let requests = 2 * batch.requests.len();
     let records = batch.flows.len() + requests + batch.coverage.len() + batch.losses.len();
-    let told = batch.policy_logs.len() + batch.translations.len();
+    let told = batch.policy_logs.len() + batch.translations.len() + batch.inputs.len();
     (records + told + 1) * RECORD_BYTES
 }

@@ -1,5 +1,6 @@
 //! A run of the agent from settings to a clean stop.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use weir_capture::LiveOptions;
@@ -21,6 +23,7 @@ use weir_service::tls::{self, Dial, DialError};
 
 use crate::AgentSettings;
 use crate::cluster::{Cluster, Snapshots, follow};
+use crate::config::ConntrackUse;
 use crate::conntrack::RecordedConntrack;
 use crate::contents::{CutAt, cut};
 use crate::event::{Event, TapQueue, WhenFull};
@@ -28,6 +31,7 @@ use crate::held::Held;
 use crate::live::{Group, Rings};
 use crate::logged;
 use crate::naming::Naming;
+use crate::netfilter::{Conntrack, Nflog};
 use crate::operation::AgentOperation;
 use crate::outbox::{Bounds, Overflow};
 use crate::replay::replay;
@@ -219,7 +223,11 @@ impl Plan {
         if let Some(follower) = follower {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let stop = stop.clone();
+            // What netfilter tells is heard for as long as there are taps.
+            let taps_ended = CancellationToken::new();
+            self.start_netfilter(settings, events, &taps_ended)?;
             thread::Builder::new().name("taps".to_owned()).spawn(move || {
+                let _end = taps_ended.drop_guard();
                 if let Err(error) = runtime.block_on(follower.run(stop)) {
                     error!("taps are not followed any more: {error:#}");
                 }
@@ -235,10 +243,39 @@ impl Plan {
             let queued = |tap: &FileTap| TapQueue::new(Arc::clone(&tap.tap), events.clone(), WhenFull::Wait);
             let taps: Vec<_> = self.files.iter().map(|tap| (tap.clone(), queued(tap))).collect();
             let told = || RecordedConntrack::beside(&self.files, &settings.node_name, events.clone());
-            let conntrack = settings.conntrack.then(told);
+            let conntrack = (settings.conntrack == ConntrackUse::Auto).then(told);
             let stop = stop.clone();
             thread::Builder::new().name("replay".to_owned()).spawn(move || replay(taps, conntrack, &config, &stop))?;
         }
+        Ok(())
+    }
+
+    /// One thread for what the kernel's netfilter tells beside packets.
+    fn start_netfilter(
+        &self,
+        settings: &AgentSettings,
+        events: &mpsc::Sender<Event>,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        let conntrack = (settings.conntrack == ConntrackUse::Auto)
+            .then(|| Conntrack::new(events.clone(), Arc::clone(&self.clock), settings.conntrack_dump));
+        let groups: BTreeSet<u16> = settings.nflog_group.iter().copied().collect();
+        let logs = groups.into_iter().map(|group| Nflog::new(group, events.clone(), Arc::clone(&self.clock)));
+        let observer = settings.observe_nft.then(|| Nflog::observer(events.clone(), Arc::clone(&self.clock)));
+        let (logs, stop): (Vec<_>, _) = (logs.chain(observer).collect(), stop.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new().name("netfilter".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                let mut inputs = JoinSet::new();
+                if let Some(conntrack) = conntrack {
+                    inputs.spawn(conntrack.run(stop.clone()));
+                }
+                for log in logs {
+                    inputs.spawn(log.run(stop.clone()));
+                }
+                inputs.join_all().await;
+            });
+        })?;
         Ok(())
     }
 }

@@ -38,6 +38,7 @@ pub(crate) fn flow(count: u8) -> Flow {
         tunnel: Vec::new(),
         icmp: Vec::new(),
         icmp_id: None,
+        tracked: None,
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use weir_model::{Loss, LossStage, Report};
+use weir_model::{Input, Loss, LossStage, Report};
 
 use crate::contents::Contents;
 
@@ -16,6 +16,7 @@ pub(crate) struct Tally {
     packets: AtomicU64,
     bytes: AtomicU64,
     lost: Mutex<BTreeMap<LossStage, Lost>>,
+    inputs: Mutex<BTreeMap<Arc<str>, Input>>,
     unacked_batches: AtomicU64,
     unacked_bytes: AtomicU64,
     spooled_batches: AtomicU64,
@@ -49,6 +50,8 @@ pub(crate) struct Reading {
     pub(crate) bytes: u64,
     /// Losses by stage.
     pub(crate) lost: BTreeMap<LossStage, Lost>,
+    /// Inputs beside the taps, as they stood last.
+    pub(crate) inputs: Vec<Input>,
     /// Batches without an ack.
     pub(crate) unacked_batches: u64,
     /// Memory that they take, about.
@@ -76,6 +79,8 @@ impl Tally {
         }
         self.requests.fetch_add(contents.requests.len() as u64, Ordering::Relaxed);
         contents.losses.iter().for_each(|loss| self.lose(loss));
+        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        inputs.extend(contents.inputs.iter().map(|input| (Arc::clone(&input.name), input.clone())));
     }
 
     /// Counts a loss, once, where it happens.
@@ -125,6 +130,7 @@ impl Tally {
             packets: count(&self.packets),
             bytes: count(&self.bytes),
             lost: self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            inputs: self.inputs.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect(),
             unacked_batches: count(&self.unacked_batches),
             unacked_bytes: count(&self.unacked_bytes),
             spooled_batches: count(&self.spooled_batches),

@@ -162,6 +162,7 @@ fn show(answer: Answer, printer: &mut dyn FlowPrinter) -> Result<u64> {
                 State::Connected => "connected",
                 State::Silent => "silent",
                 State::Gone => "gone: what it had not sent is missing",
+                State::Absent => "no agent: what happened there is missing",
                 State::Unspecified => "unknown",
             };
             eprintln!("node {}: {state}", status.node);

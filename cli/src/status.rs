@@ -79,6 +79,9 @@ fn objects_text(status: &v1::ServerStatusResponse, out: &mut impl Write) -> io::
 }
 
 fn node_text(node: &v1::NodeStatus, out: &mut impl Write) -> io::Result<()> {
+    if node.state() == State::Absent {
+        return writeln!(out, "node      {} absent: it has pods, and no agent has connected", node.node);
+    }
     writeln!(
         out,
         "node      {} {}: {} taps, {} rows ({:.0}/s), {} batches, {} came again",
@@ -90,6 +93,11 @@ fn node_text(node: &v1::NodeStatus, out: &mut impl Write) -> io::Result<()> {
         node.batches,
         node.duplicate_batches
     )?;
+    for (input, problem) in
+        node.inputs.iter().filter_map(|input| input.problem.as_ref().map(|problem| (input, problem)))
+    {
+        writeln!(out, "unheard   {} {}: {problem}", node.node, input.name)?;
+    }
     node.losses.iter().try_for_each(|loss| loss_text(&node.node, loss, out))
 }
 
@@ -106,6 +114,7 @@ const fn state(state: State) -> &'static str {
         State::Connected => "connected",
         State::Silent => "silent",
         State::Gone => "gone",
+        State::Absent => "absent",
         State::Unspecified => "unknown",
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use weir_model::{Batch, Coverage, Loss, LossStage, RunId, Timestamp};
+use weir_model::{Batch, Coverage, Input, Loss, LossStage, RunId, Timestamp};
 use weir_proto::v1::node_status::State;
-use weir_proto::{loss_to_wire, time_to_wire, v1};
+use weir_proto::{input_to_wire, loss_to_wire, time_to_wire, v1};
 
 /// All nodes since the collector started. Cheap to share.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +70,8 @@ struct Node {
     /// Spans of capture files.
     recorded_taps: usize,
     losses: BTreeMap<LossStage, Loss>,
+    /// Inputs beside taps as the agent last told, [`MAX_INPUTS`] at most.
+    inputs: BTreeMap<Arc<str>, Input>,
 }
 
 /// The most nodes that are remembered; the longest silent is forgotten first.
@@ -77,6 +79,9 @@ const MAX_NODES: usize = 10_000;
 
 /// The most live taps that are counted for a node.
 const MAX_TAPS: usize = 10_000;
+
+/// The most inputs beside taps that are remembered of a node.
+const MAX_INPUTS: usize = 100;
 
 /// Over how long a rate is measured, in nanoseconds.
 const RATE_NS: i64 = 60_000_000_000;
@@ -112,6 +117,9 @@ impl Nodes {
             nodes.remove(&silent);
         }
         let node = nodes.entry(Arc::clone(&caller.node)).or_insert_with(|| Node::new(caller.clone(), next, now));
+        if node.caller.run != caller.run {
+            node.inputs.clear();
+        }
         node.caller = caller;
         node.claim = next;
         node.connected = true;
@@ -151,6 +159,11 @@ impl Nodes {
         }
         node.newest_flow = node.newest_flow.max(batch.flows.iter().map(|f| f.flow.last_ts).max());
         node.follow_taps(&batch.coverage);
+        for input in &batch.inputs {
+            if node.inputs.len() < MAX_INPUTS || node.inputs.contains_key(&input.name) {
+                node.inputs.insert(Arc::clone(&input.name), input.clone());
+            }
+        }
         for loss in &batch.losses {
             match node.losses.get_mut(&loss.stage) {
                 Some(sum) => add(sum, loss),
@@ -188,6 +201,23 @@ impl Nodes {
         self.lock().get(name).map(|node| node.status(now))
     }
 
+    /// Those of `names` of which no agent has connected yet, by name.
+    pub(crate) fn absent<'a>(&self, names: impl Iterator<Item = &'a Arc<str>>) -> Vec<v1::NodeStatus> {
+        let nodes = self.lock();
+        let mut absent: Vec<&Arc<str>> = names.filter(|name| !nodes.contains_key(*name)).collect();
+        absent.sort();
+        let state = State::Absent.into();
+        absent
+            .iter()
+            .map(|name| v1::NodeStatus { node: name.to_string(), state, ..v1::NodeStatus::default() })
+            .collect()
+    }
+
+    /// Those of which an agent was there and is not any more, and is not believed to come back.
+    pub(crate) fn gone(&self, now: Timestamp) -> Vec<v1::NodeStatus> {
+        self.lock().values().filter(|node| node.gone).map(|node| node.status(now)).collect()
+    }
+
     /// All nodes as they stand, by name.
     pub(crate) fn status(&self, now: Timestamp) -> Vec<v1::NodeStatus> {
         self.lock().values().map(|node| node.status(now)).collect()
@@ -216,6 +246,7 @@ impl Node {
             open_taps: BTreeSet::new(),
             recorded_taps: 0,
             losses: BTreeMap::new(),
+            inputs: BTreeMap::new(),
         }
     }
 
@@ -258,6 +289,7 @@ impl Node {
             taps: (self.open_taps.len() + self.recorded_taps) as u32,
             losses: self.losses.values().map(loss_to_wire).collect(),
             clock_offset_us: self.caller.clock_offset_us,
+            inputs: self.inputs.values().map(input_to_wire).collect(),
         }
     }
 }

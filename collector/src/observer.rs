@@ -13,6 +13,7 @@ use std::sync::Arc;
 use futures::Stream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tonic::{Request, Response, Status};
+use weir_cluster::Snapshot;
 use weir_model::tables::{FLOWS, REQUESTS};
 use weir_model::{LossStage, Timestamp};
 use weir_proto::v1;
@@ -43,6 +44,8 @@ pub(crate) struct ObserverService {
     pub tails: Arc<HubCounts>,
     /// What one query may use.
     pub limits: QueryLimits,
+    /// What is known of the cluster.
+    pub snapshots: watch::Receiver<Snapshot>,
     /// What is compiled of the cluster's objects.
     pub compiled: watch::Receiver<Compiled>,
     /// The wall clock.
@@ -87,7 +90,7 @@ impl Observer for ObserverService {
     }
 
     async fn get_nodes(&self, _: Request<v1::GetNodesRequest>) -> Result<Response<v1::GetNodesResponse>, Status> {
-        Ok(Response::new(v1::GetNodesResponse { nodes: self.nodes.status(self.now()) }))
+        Ok(Response::new(v1::GetNodesResponse { nodes: self.all_nodes() }))
     }
 
     async fn server_status(
@@ -101,6 +104,20 @@ impl Observer for ObserverService {
 impl ObserverService {
     fn now(&self) -> Timestamp {
         Timestamp(self.clock.now_ns())
+    }
+
+    /// Every node that an agent was on, and those that have pods and had none.
+    fn all_nodes(&self) -> Vec<v1::NodeStatus> {
+        let mut nodes = self.nodes.status(self.now());
+        nodes.extend(self.nodes.absent(self.snapshots.borrow().nodes_with_pods()));
+        nodes
+    }
+
+    /// The nodes that an answer about what is stored lacks.
+    fn missing_nodes(&self) -> Vec<v1::NodeStatus> {
+        let mut missing = self.nodes.absent(self.snapshots.borrow().nodes_with_pods());
+        missing.extend(self.nodes.gone(self.now()));
+        missing
     }
 
     async fn subscribe(&self, about: Subject) -> Result<mpsc::Receiver<News>, Status> {

@@ -113,14 +113,13 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
     let lake = Arc::new(Lake::open(&settings.data, lake_options(&settings)).await.context("opening the lake")?);
     let (journal, recovered) = open_journal(&settings)?;
     let (settled, settled_by_now) = watch::channel(lake.positions().min());
-    let hub = Hub::default();
+    let (hub, audits) = (Hub::default(), Arc::default());
     let tails = hub.counts();
     let cluster_name: Option<Arc<str>> = settings.cluster_name.as_deref().map(Arc::from);
-    let audits = Arc::default();
     let settling = Settler {
         lake: Arc::clone(&lake),
         joiner: joiner(&lake).await?,
-        snapshots: cluster.snapshots,
+        snapshots: cluster.snapshots.clone(),
         compiled: cluster.compiled.clone(),
         journeys: Journeys::new(PairOptions::default()),
         audits: Arc::clone(&audits),
@@ -169,6 +168,7 @@ pub async fn start(settings: CollectorSettings, clock: Arc<dyn Clock>) -> Result
         writer,
         tails,
         limits: limits(&settings),
+        snapshots: cluster.snapshots,
         compiled: cluster.compiled,
         started_at: Timestamp(clock.now_ns()),
         clock,

@@ -11,7 +11,9 @@ use crate::policy_log::{policy_log_from_wire, policy_log_to_wire};
 use crate::record::{decode_flow, encode_flow};
 use crate::request::{decode_request, encode_request};
 use crate::translation::{translation_from_wire, translation_to_wire};
-use crate::watch::{coverage_from_wire, coverage_to_wire, loss_from_wire, loss_to_wire};
+use crate::watch::{
+    coverage_from_wire, coverage_to_wire, input_from_wire, input_to_wire, loss_from_wire, loss_to_wire,
+};
 use crate::{DictionaryDecoder, DictionaryEncoder, DictionaryFull, v1};
 
 /// Why a batch cannot be read.
@@ -75,6 +77,7 @@ pub(crate) fn encode_with(batch: &Batch, names: &mut DictionaryEncoder) -> Resul
         request_flows,
         requests: requests.map(|(seen, flow)| encode_request(&seen.request, flow, base)).collect(),
         policy_logs: batch.policy_logs.iter().map(policy_log_to_wire).collect(),
+        inputs: batch.inputs.iter().map(input_to_wire).collect(),
     })
 }
 
@@ -135,6 +138,7 @@ pub fn decode_batch(message: v1::Batch, names: &mut DictionaryDecoder) -> Result
         losses: message.losses.into_iter().map(loss_from_wire).collect::<Result<_, _>>()?,
         policy_logs: message.policy_logs.into_iter().map(policy_log_from_wire).collect::<Result<_, _>>()?,
         translations: message.translations.into_iter().map(translation_from_wire).collect::<Result<_, _>>()?,
+        inputs: message.inputs.into_iter().map(input_from_wire).collect(),
     })
 }
 

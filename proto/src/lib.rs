@@ -23,7 +23,7 @@ pub use flat::{
 };
 pub use names::Malformed;
 pub use stored::{Entry, decode_entry, decode_stored, encode_objects, encode_stored};
-pub use watch::{coverage_from_wire, coverage_to_wire, loss_from_wire, loss_to_wire};
+pub use watch::{coverage_from_wire, coverage_to_wire, input_to_wire, loss_from_wire, loss_to_wire};
 
 /// The version of the protocol between agent and collector.
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -89,6 +89,7 @@ pub(crate) fn encode_flow(
         tunnel: flow.tunnel.iter().copied().map(tunnel_to_wire).collect(),
         icmp: flow.icmp.iter().copied().map(icmp_to_wire).collect(),
         icmp_id: flow.icmp_id.map(u32::from),
+        tracked: flow.tracked,
         tcp: flow.tcp.as_ref().map(encode_tcp),
     })
 }
@@ -172,6 +173,7 @@ fn decode_report(record: v1::FlowRecord, base: Timestamp, previous_id: u64) -> R
         tunnel: record.tunnel.iter().map(tunnel_from_wire).collect::<Result<_, _>>()?,
         icmp: record.icmp.into_iter().map(icmp_from_wire).collect::<Result<_, _>>()?,
         icmp_id: record.icmp_id.map(|id| narrow(id, "icmp_id")).transpose()?,
+        tracked: record.tracked,
     })
 }
 

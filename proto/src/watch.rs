@@ -1,6 +1,6 @@
-//! Coverage and losses as messages and back.
+//! Coverage, inputs and losses as messages and back.
 
-use weir_model::{Coverage, Loss, LossStage, Timestamp};
+use weir_model::{Coverage, Input, Loss, LossStage, Timestamp};
 
 use crate::names::{Malformed, pod_from_wire, pod_to_wire, role_from_wire, role_to_wire};
 use crate::v1;
@@ -53,4 +53,18 @@ pub fn loss_from_wire(loss: v1::Loss) -> Result<Loss, Malformed> {
         bytes: loss.bytes,
         rows: loss.rows,
     })
+}
+
+/// As a message.
+pub fn input_to_wire(input: &Input) -> v1::Input {
+    v1::Input {
+        name: input.name.to_string(),
+        since_ns: input.since.0,
+        problem: input.problem.as_ref().map(ToString::to_string),
+    }
+}
+
+/// From a message.
+pub(crate) fn input_from_wire(input: v1::Input) -> Input {
+    Input { name: input.name.into(), since: Timestamp(input.since_ns), problem: input.problem.map(Into::into) }
 }

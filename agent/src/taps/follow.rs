@@ -7,13 +7,10 @@ mod roster;
 mod settle;
 
 use std::collections::BTreeSet;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +22,7 @@ use weir_service::clock::Clock;
 use super::netns::{Link, Links, Netlink, NetlinkError, News, Routes};
 use crate::cluster::Snapshots;
 use crate::live::{Group, LiveSource, Rings, Said, TapId, watching};
+use crate::readable::readable;
 use roster::{Entry, Roster, TapState};
 
 /// How often what is not known yet is asked for again.
@@ -117,7 +115,7 @@ impl Follower {
 
     /// Follows until `stop`, or until the last tap is gone where no other can come.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<()> {
-        let mut heard = readable(self.links.as_fd().try_clone_to_owned()?)?;
+        let mut heard = readable(&self.links).context("waiting for news of interfaces")?;
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut snapshots = self.follow.snapshots.clone();
@@ -257,13 +255,6 @@ impl Follower {
             is_new
         });
     }
-}
-
-#[expect(unsafe_code, reason = "the runtime needs a descriptor that stays the same for as long as it is known to it")]
-fn readable(descriptor: OwnedFd) -> Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` is one descriptor until it is dropped, and `AsyncFd` owns it.
-    let heard = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
-    heard.context("waiting for news of interfaces")
 }
 
 /// Waits for a time that may never come.

@@ -153,6 +153,7 @@ impl Stored {
             tunnel: Vec::new(),
             icmp: Vec::new(),
             icmp_id: None,
+            tracked: self.record.get("tracked").as_bool(),
         }
     }
 }

@@ -53,6 +53,14 @@ struct Agent<'a> {
     taps: u32,
     clock_offset_us: i64,
     losses: Vec<Loss<'a>>,
+    inputs: Vec<Input<'a>>,
+}
+
+#[derive(Serialize)]
+struct Input<'a> {
+    name: &'a str,
+    since: Timestamp,
+    problem: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -106,7 +114,12 @@ fn node(node: &v1::NodeStatus) -> Agent<'_> {
         taps: node.taps,
         clock_offset_us: node.clock_offset_us,
         losses: node.losses.iter().map(loss).collect(),
+        inputs: node.inputs.iter().map(input).collect(),
     }
+}
+
+fn input(input: &v1::Input) -> Input<'_> {
+    Input { name: &input.name, since: Timestamp(input.since_ns), problem: input.problem.as_deref() }
 }
 
 fn loss(loss: &v1::Loss) -> Loss<'_> {

@@ -22,7 +22,7 @@ impl ObserverService {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: Some(time_to_wire(self.started_at)),
             cluster: self.cluster.as_ref().map(ToString::to_string),
-            nodes: self.nodes.status(self.now()),
+            nodes: self.all_nodes(),
             journal_pending: last.0.saturating_sub(self.lake.positions().min()),
             journal_bytes,
             tables: size.tables.into_iter().map(table).collect(),

@@ -94,6 +94,7 @@ fn flow(seed: u32, dialled: Dialled) -> Flow {
         tunnel: Vec::new(),
         icmp: Vec::new(),
         icmp_id: None,
+        tracked: None,
     }
 }
 

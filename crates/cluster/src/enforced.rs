@@ -3,7 +3,7 @@
 //! Calico writes `<A|D|N|P><P|R><I|E><rule>|<owner>`: allowed, denied or passed on; by a policy or a profile; ingress or
 //! egress; the rule's position; whose rule. A default deny names the tier instead of a policy. Netfilter keeps 63 characters,
 //! so Calico puts a hash in the place of the middle of longer names. kube-router logs what it drops, to group 100,
-//! without a prefix.
+//! without a prefix; the agent's own chains log to its own group, and it tells only what they lost between them.
 
 use std::sync::Arc;
 
@@ -11,6 +11,9 @@ use weir_model::{PolicyLog, Verdict};
 
 /// The group that kube-router logs what it drops to.
 const KUBE_ROUTER: u16 = 100;
+
+/// The prefix of what an agent's own chains saw go into the node's filters and not come out.
+const OBSERVED_DROP: &str = "weir-drop";
 
 /// The longest prefix that netfilter keeps.
 const LONGEST: usize = 63;
@@ -56,9 +59,12 @@ pub(crate) enum By {
 impl Enforced {
     /// Reads a record. `None` where it decides nothing, or is in a form that is not known.
     pub(crate) fn read(log: &PolicyLog) -> Option<Self> {
+        let dropped = Self { verdict: Verdict::Denied, direction: None, by: By::Default, rule: None };
         if log.prefix.is_empty() {
-            let dropped = Self { verdict: Verdict::Denied, direction: None, by: By::Default, rule: None };
             return (log.group == KUBE_ROUTER).then_some(dropped);
+        }
+        if &*log.prefix == OBSERVED_DROP {
+            return Some(dropped);
         }
         let (head, owner) = log.prefix.split_once('|')?;
         let mut letters = head.chars();
@@ -155,6 +161,7 @@ mod tests {
     fn a_drop_without_prefix_is_kube_routers_in_its_group_only() {
         assert_eq!(read(100, "").map(|e| (e.verdict, e.direction)), Some((Verdict::Denied, None)));
         assert_eq!(read(1, ""), None);
+        assert_eq!(read(77, "weir-drop"), read(100, ""), "the agent's own chains");
     }
 
     #[test]

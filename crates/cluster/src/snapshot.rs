@@ -233,6 +233,11 @@ impl Snapshot {
         pods.filter_map(|pod| self.pod_named(pod))
     }
 
+    /// The nodes that have pods with addresses of their own, in no order.
+    pub fn nodes_with_pods(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.index.on_node.keys()
+    }
+
     /// The node that has an address, for itself or for its bridge.
     pub fn node_of(&self, ip: IpAddr) -> Option<Arc<str>> {
         match self.holder(ip)? {

@@ -44,6 +44,19 @@ pub struct Batch {
     pub policy_logs: Vec<PolicyLog>,
     /// How the node rewrites connections, as far as that is new.
     pub translations: Vec<Translation>,
+    /// How the agent's inputs beside its taps stand, those that have news.
+    pub inputs: Vec<Input>,
+}
+
+/// How an input of an agent beside its taps stands: what else the node's kernel could tell.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Input {
+    /// Which: conntrack, nflog-1 (a group of the packet filter's log).
+    pub name: Arc<str>,
+    /// Since when it has stood so.
+    pub since: Timestamp,
+    /// Why it is not heard, and what is lost by that; `None` = it is heard.
+    pub problem: Option<Arc<str>>,
 }
 
 /// A span of packet time in which a tap was watching, or in which a pod had no tap.
@@ -74,6 +87,10 @@ pub enum LossStage {
     File,
     /// Closed flows found no room in the queue between capture and sending.
     Queue,
+    /// The kernel dropped news of connection tracking that were not read in time; how many is not known.
+    Conntrack,
+    /// The kernel dropped records of the packet filter's log that were not read in time; how many is not known.
+    Nflog,
     /// Unacked batches were over their cap in memory.
     Unacked,
     /// Unacked batches were over their cap on disk, or could not be read from there.
@@ -85,8 +102,8 @@ pub enum LossStage {
 }
 
 names!(LossStage {
-    Kernel = "kernel", Interface = "interface", File = "file", Queue = "queue", Unacked = "unacked", Spool = "spool",
-    Wire = "wire", Tail = "tail",
+    Kernel = "kernel", Interface = "interface", File = "file", Queue = "queue", Conntrack = "conntrack",
+    Nflog = "nflog", Unacked = "unacked", Spool = "spool", Wire = "wire", Tail = "tail",
 });
 
 /// Something not seen or not kept, counted where it happened. A count of `None` is not known at that stage.

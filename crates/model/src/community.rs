@@ -127,6 +127,7 @@ mod tests {
             tunnel: Vec::new(),
             icmp: icmp.map(|(kind, code)| Icmp { kind, code }).into_iter().collect(),
             icmp_id: None,
+            tracked: None,
         })
     }
 

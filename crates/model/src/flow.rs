@@ -213,6 +213,9 @@ pub struct Flow {
     pub icmp: Vec<Icmp>,
     /// The identifier that an ICMP query and its reply share; `None` = other messages, other protocols.
     pub icmp_id: Option<u16>,
+    /// Whether the tap's node tracked the connection: `false` = its packets were seen at the opener's veth and netfilter
+    /// let none go; `None` = nothing says.
+    pub tracked: Option<bool>,
 }
 
 impl Flow {

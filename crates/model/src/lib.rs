@@ -25,7 +25,7 @@ mod translation;
 mod value;
 
 pub use attributed::{AttributedFlow, AttributedRequest, Leg, Tap, TapRole};
-pub use batch::{Batch, Coverage, Loss, LossStage, RunId};
+pub use batch::{Batch, Coverage, Input, Loss, LossStage, RunId};
 pub use column::{Column, ColumnGroup, ColumnType, Record, Table};
 pub use community::{community_id, community_id_of};
 pub use endpoint::{Endpoint, EndpointKind, PodRef, Service, ServiceMethod, ServiceRef, ServiceType};

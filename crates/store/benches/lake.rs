@@ -123,6 +123,7 @@ impl Cluster {
             tunnel: Vec::new(),
             icmp: Vec::new(),
             icmp_id: None,
+            tracked: None,
         };
         let pick = |list: &[Arc<Endpoint>], at: usize| Arc::clone(&list[at]);
         let mut row = FlowRow::alone(AttributedFlow {

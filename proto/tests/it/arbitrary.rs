@@ -11,10 +11,10 @@ use weir_model::tables::{ObjectEvent, ObjectRow, RequestRow};
 use weir_model::{
     AttributedFlow, AttributedRequest, Audit, Batch, Cause, ConnectionId, Counters, Coverage, Dns, DnsKind, EndReason,
     Endpoint, EndpointKind, Evidence, Exchange, Flow, FlowId, FlowRow, Http, HttpMarks, HttpVersion, Icmp, InitiatorBy,
-    Judgement, Leg, Loss, LossStage, Nat, Outcome, PerDirection, PodRef, PolicyLog, Protocol, Reason, Report, Request,
-    RouteLeg, RouteMethod, RouteService, Routed, RulePlace, RunId, Service, ServiceMethod, ServiceRef, ServiceType,
-    SideJudgement, Tap, TapRole, Tcp, TcpFlags, TcpState, Tier, Timestamp, Tls, TlsKind, TlsVersion, Translation,
-    Tunnel, TunnelKind, Tuple, Verdict,
+    Input, Judgement, Leg, Loss, LossStage, Nat, Outcome, PerDirection, PodRef, PolicyLog, Protocol, Reason, Report,
+    Request, RouteLeg, RouteMethod, RouteService, Routed, RulePlace, RunId, Service, ServiceMethod, ServiceRef,
+    ServiceType, SideJudgement, Tap, TapRole, Tcp, TcpFlags, TcpState, Tier, Timestamp, Tls, TlsKind, TlsVersion,
+    Translation, Tunnel, TunnelKind, Tuple, Verdict,
 };
 
 /// The most flows of a batch, so that it has no more than 16 names: each flow has up to 4.
@@ -29,19 +29,22 @@ pub(crate) fn batch() -> impl Strategy<Value = Batch> {
         flows(),
         requests,
         vec(coverage(), 0..3),
-        (vec(loss(), 0..3), vec(policy_log(), 0..3), vec(translation(), 0..3)),
+        (vec(loss(), 0..3), vec(policy_log(), 0..3), vec(translation(), 0..3), vec(input(), 0..3)),
     )
-        .prop_map(|(node, run, sequence, flows, requests, coverage, (losses, policy_logs, translations))| Batch {
-            node,
-            run: RunId(run),
-            sequence,
-            requests: carried(&flows, requests),
-            flows,
-            coverage,
-            losses,
-            policy_logs,
-            translations,
-        })
+        .prop_map(
+            |(node, run, sequence, flows, requests, coverage, (losses, policy_logs, translations, inputs))| Batch {
+                node,
+                run: RunId(run),
+                sequence,
+                requests: carried(&flows, requests),
+                flows,
+                coverage,
+                losses,
+                policy_logs,
+                translations,
+                inputs,
+            },
+        )
 }
 
 fn policy_log() -> impl Strategy<Value = PolicyLog> {
@@ -55,6 +58,11 @@ fn policy_log() -> impl Strategy<Value = PolicyLog> {
         let tuple = Tuple { protocol: Protocol(protocol), src_ip: ip(src), src_port, dst_ip: ip(dst), dst_port };
         PolicyLog { ts: Timestamp(ts), tuple, isn, group, prefix: prefix.into() }
     })
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let parts = (name(), any::<i64>(), option::of(name()));
+    parts.prop_map(|(name, since, problem)| Input { name, since: Timestamp(since), problem })
 }
 
 /// Requests that some of `flows` carried; none without flows.
@@ -246,7 +254,13 @@ fn flow() -> impl Strategy<Value = Flow> {
     let identity = (number(), select(vec![Report::Start, Report::Window, Report::End]), any::<bool>());
     let times = (time(), time(), time(), time());
     let ends = (select(InitiatorBy::ALL), select(Outcome::ALL), option::of(select(EndReason::ALL)));
-    let headers = (vec(any::<u16>(), 0..3), vec(tunnel(), 0..3), vec(icmp(), 0..3), option::of(any::<u16>()));
+    let headers = (
+        vec(any::<u16>(), 0..3),
+        vec(tunnel(), 0..3),
+        vec(icmp(), 0..3),
+        option::of(any::<u16>()),
+        any::<Option<bool>>(),
+    );
     let counters = (counters(), counters());
     (identity, tuple(), times, ends, counters, option::of(tcp()), headers).prop_map(
         |((id, report, is_first), tuple, times, (initiator_by, outcome, end_reason), counters, tcp, headers)| Flow {
@@ -267,6 +281,7 @@ fn flow() -> impl Strategy<Value = Flow> {
             tunnel: headers.1,
             icmp: headers.2,
             icmp_id: headers.3,
+            tracked: headers.4,
         },
     )
 }

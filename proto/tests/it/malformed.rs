@@ -77,6 +77,7 @@ pub(crate) fn full_batch() -> Batch {
             to_ts: Some(time),
             zone: Some(1),
         }],
+        inputs: vec![],
     }
 }
 
@@ -118,6 +119,7 @@ fn full_flow(time: Timestamp) -> Flow {
         tunnel: vec![Tunnel { kind: TunnelKind::Vxlan, id: Some(42) }],
         icmp: vec![Icmp { kind: 3, code: 1 }],
         icmp_id: Some(7),
+        tracked: Some(false),
     }
 }
 

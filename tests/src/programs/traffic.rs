@@ -85,6 +85,7 @@ impl Traffic {
             }],
             policy_logs: Vec::new(),
             translations: Vec::new(),
+            inputs: Vec::new(),
         }
     }
 
@@ -164,6 +165,7 @@ impl Traffic {
                 tunnel: Vec::new(),
                 icmp: Vec::new(),
                 icmp_id: None,
+                tracked: None,
             },
             tap: Arc::clone(&self.tap),
             leg: Some(Leg::Client),

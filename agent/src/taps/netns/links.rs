@@ -15,8 +15,9 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use rustix::io::Errno;
 
-use super::netlink::{DATAGRAM_BYTES, Netlink, NetlinkError, split};
+use super::netlink::{Netlink, NetlinkError};
 use super::sight::ways_out;
+use crate::datagram::{DATAGRAM_BYTES, split};
 
 /// Groups of `linux/rtnetlink.h`: links, and the routes of both families.
 const GROUPS: [u32; 3] = [1, 7, 11];

@@ -3,19 +3,16 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-};
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::datagram::{DATAGRAM_BYTES, split};
+
 /// How long one question may take. The kernel answers within the system call; this only bounds what cannot be.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Room for one datagram of answers: the kernel sends at most 32 KiB at once.
-pub(super) const DATAGRAM_BYTES: usize = 64 << 10;
 
 /// How often a list is asked for again that changed while it was read.
 const ATTEMPTS: usize = 4;
@@ -118,17 +115,6 @@ impl Netlink {
         let _ = poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&left));
         Ok(())
     }
-}
-
-/// The messages of one datagram, each with its header.
-pub(super) fn split(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkBuffer<&[u8]>> {
-    std::iter::from_fn(move || {
-        let length = NetlinkBuffer::new_checked(datagram).ok()?.length() as usize;
-        let (message, rest) = datagram.split_at_checked(length)?;
-        // Each message begins at a multiple of four bytes.
-        datagram = rest.get(length.next_multiple_of(4) - length..).unwrap_or_default();
-        Some(NetlinkBuffer::new(message))
-    })
 }
 
 /// What came back so far.

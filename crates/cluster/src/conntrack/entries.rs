@@ -16,6 +16,8 @@ pub struct Entries {
     order: VecDeque<(u64, Key)>,
     made: u64,
     cap: usize,
+    /// How many dumps of the table have begun.
+    dumps: u64,
 }
 
 /// An entry's name.
@@ -25,12 +27,14 @@ type Key = (Tuple, Tuple, Option<u16>, Option<u32>);
 struct Known {
     number: u64,
     from_ts: Option<Timestamp>,
+    /// The dump that it was in last, or was made after.
+    seen: u64,
 }
 
 impl Entries {
     /// Nothing yet; at most `cap` entries at once, some 200 bytes each.
     pub fn new(cap: usize) -> Self {
-        Self { known: HashMap::default(), order: VecDeque::new(), made: 0, cap: cap.max(1) }
+        Self { known: HashMap::default(), order: VecDeque::new(), made: 0, cap: cap.max(1), dumps: 0 }
     }
 
     /// What an event tells that is new.
@@ -38,8 +42,13 @@ impl Entries {
         let key = (event.original, event.reply, event.zone, event.id);
         let (from_ts, to_ts) = match event.happened {
             Happened::Destroyed => (self.known.remove(&key).and_then(|known| known.from_ts), event.at),
-            Happened::There if self.known.contains_key(&key) => return None,
-            Happened::There => (None, None),
+            Happened::There => match self.known.get_mut(&key) {
+                Some(known) => {
+                    known.seen = self.dumps;
+                    return None;
+                }
+                None => (None, None),
+            },
             Happened::New => (event.at, None),
         };
         if event.happened != Happened::Destroyed {
@@ -48,9 +57,29 @@ impl Entries {
         Some(Translation { original: event.original, reply: event.reply, from_ts, to_ts, zone: event.zone })
     }
 
+    /// A dump of the whole table begins: every entry that is there comes before it ends.
+    pub fn begin_dump(&mut self) {
+        self.dumps += 1;
+    }
+
+    /// The dump is over. What was known and is not in it was removed, by `at` at the latest, and nothing had told it: the
+    /// kernel does not for entries that are older than its first listener.
+    pub fn end_dump(&mut self, at: Timestamp) -> Vec<Translation> {
+        let dumps = self.dumps;
+        let gone = self.known.extract_if(|_, known| known.seen < dumps);
+        gone.map(|((original, reply, zone, _), known)| Translation {
+            original,
+            reply,
+            from_ts: known.from_ts,
+            to_ts: Some(at),
+            zone,
+        })
+        .collect()
+    }
+
     fn remember(&mut self, key: Key, from_ts: Option<Timestamp>) {
         self.made += 1;
-        self.known.insert(key, Known { number: self.made, from_ts });
+        self.known.insert(key, Known { number: self.made, from_ts, seen: self.dumps });
         self.order.push_back((self.made, key));
         while self.known.len() > self.cap || self.order.len() > 2 * self.cap {
             let Some((number, oldest)) = self.order.pop_front() else { return };
@@ -102,6 +131,22 @@ mod tests {
         let mut entries = Entries::new(10);
         let told = spans(&mut entries, &[(There, 1, 1), (There, 2, 1), (Destroyed, 3, 1), (Destroyed, 4, 2)]);
         assert_eq!(told, [(None, None), (None, Some(3)), (None, Some(4))]);
+    }
+
+    #[test]
+    fn what_a_dump_does_not_list_any_more_was_removed() {
+        use Happened::{Destroyed, New, There};
+        let mut entries = Entries::new(10);
+        spans(&mut entries, &[(There, 1, 1), (New, 2, 2), (New, 2, 3), (There, 2, 4)]);
+        entries.begin_dump();
+        assert_eq!(spans(&mut entries, &[(There, 3, 2), (New, 3, 5)]), [(Some(3), None)]);
+        let mut gone = entries.end_dump(Timestamp::from_parts(4, 0));
+        gone.sort_by_key(|told| told.original.src_port);
+        let ports: Vec<u16> = gone.iter().map(|told| told.original.src_port).collect();
+        assert_eq!(ports, [1, 3, 4]);
+        assert!(gone.iter().all(|told| told.to_ts == Some(Timestamp::from_parts(4, 0))));
+        assert_eq!((gone[0].from_ts, gone[1].from_ts.map(Timestamp::seconds)), (None, Some(2)));
+        assert_eq!(spans(&mut entries, &[(There, 5, 5), (Destroyed, 6, 2)]), [(Some(2), Some(6))]);
     }
 
     #[test]

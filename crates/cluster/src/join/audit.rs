@@ -36,11 +36,14 @@ enum Answer {
 /// Compares a connection with what was judged.
 pub(super) fn compare(connection: &Connection, judged: &Judged, coverage: &CoverageIndex) -> (Audit, Option<Cause>) {
     let answer = answer(outcome(connection), connection);
-    let reach = reach(connection, judged, answer, coverage);
+    let here = connection.was_dropped_here() && answer != Answer::Yes;
+    let reach = if here { Reach::NotThere } else { reach(connection, judged, answer, coverage) };
     match judged.judgement.verdict() {
+        Verdict::Undecided if here && judged.missing.is_none() => (Audit::Undecided, Some(cause_here(connection))),
         Verdict::Undecided => (Audit::Undecided, undecided_cause(judged, answer, reach, connection)),
         Verdict::Denied => denied(connection, judged, answer, reach),
         Verdict::Allowed if judged.dropped && answer != Answer::Yes => (Audit::AllowedButBlocked, Some(Cause::Policy)),
+        Verdict::Allowed if here => (Audit::AllowedButBlocked, Some(cause_here(connection))),
         Verdict::Allowed => allowed(connection, answer, reach),
     }
 }
@@ -120,6 +123,14 @@ fn failure(connection: &Connection, answer: Answer) -> Option<Cause> {
         Answer::Reset => Some(Cause::ClosedPort),
         Answer::Silence => connection.leg(Leg::Server).is_some().then_some(Cause::ServerSilent),
         Answer::Icmp => connection.legs.iter().flat_map(|leg| &leg.icmp).copied().find_map(told_by_icmp),
+    }
+}
+
+/// Of what did not leave its node: what the node said, where it said why.
+fn cause_here(connection: &Connection) -> Cause {
+    match failure(connection, Answer::Icmp) {
+        Some(Cause::Prohibited) => Cause::Prohibited,
+        _ => Cause::DroppedHere,
     }
 }
 

@@ -59,6 +59,8 @@ pub(super) struct LegSeen {
     pub(super) icmp: Vec<Icmp>,
     /// The directions that it saw.
     pub(super) sight: Sight,
+    /// Whether its node's connection tracking had an entry for it.
+    tracked: Option<bool>,
 }
 
 impl LegSeen {
@@ -81,6 +83,7 @@ impl LegSeen {
             asked_again: false,
             icmp: Vec::new(),
             sight: Sight::default(),
+            tracked: None,
         };
         seen.learn(row);
         seen
@@ -101,6 +104,8 @@ impl LegSeen {
         self.isn.fwd = self.isn.fwd.or(isn.fwd);
         self.isn.rev = self.isn.rev.or(isn.rev);
         self.sight.learn(row, self.leg);
+        // Once there was an entry, there was one.
+        self.tracked = flow.tracked.map_or(self.tracked, |now| Some(now || self.tracked == Some(true)));
     }
 
     pub(super) fn sighting(&self) -> Sighting<'_> {
@@ -199,6 +204,13 @@ impl Connection {
             None if self.legs.len() < MAX_LEGS => self.legs.push(leg),
             None => {}
         }
+    }
+
+    /// Whether the node of its opener did not let it go: its netfilter made no entry for what the opener's tap saw, and no
+    /// tap behind it saw anything.
+    pub(super) fn was_dropped_here(&self) -> bool {
+        let opener = self.leg(Leg::Client);
+        opener.is_some_and(|leg| leg.tracked == Some(false)) && self.legs.iter().all(|leg| leg.leg == Some(Leg::Client))
     }
 
     /// Whether its legs are found by their tuples: no opener's sequence number was seen.

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use weir_model::{Evidence, InitiatorBy, Judgement, PodRef, Protocol, Reason, SideJudgement, Timestamp, Verdict};
+use weir_model::{Evidence, InitiatorBy, Judgement, Leg, PodRef, Protocol, Reason, SideJudgement, Timestamp, Verdict};
 
 use super::connection::Connection;
 use super::ends::{End, Ends, Missing, Targets};
@@ -49,6 +49,9 @@ impl Judged {
         };
         let mut judgement = sides.into_judgement(since);
         enforce(&mut judgement, logged, set);
+        if connection.was_dropped_here() && is_enforced_here(&judgement, &ends, connection, known.snapshot) {
+            judgement.evidence = Evidence::Enforced;
+        }
         let dropped = logged.iter().any(|log| log.verdict == Verdict::Denied);
         Some(Self { judgement: Arc::new(judgement), targets: targets.unwrap_or_default(), missing, dropped })
     }
@@ -57,6 +60,16 @@ impl Judged {
     pub(super) fn is_open(&self) -> bool {
         self.judgement.verdict() == Verdict::Undecided
     }
+}
+
+/// Whether what was denied is denied on the opener's node: its own pod's egress, or the ingress of a pod beside it.
+fn is_enforced_here(judgement: &Judgement, ends: &Ends, connection: &Connection, snapshot: &Snapshot) -> bool {
+    let Some(node) = connection.leg(Leg::Client).and_then(|leg| leg.key.node.as_ref()) else { return false };
+    let Targets::Some(targets) = &ends.targets else { return false };
+    let snapshot = snapshot.as_of(connection.first_ts);
+    let is_here = |end: &End| end.pod().is_some_and(|pod| snapshot.pods_on(node).any(|entry| entry.pod == *pod));
+    judgement.egress.verdict == Verdict::Denied
+        || (judgement.ingress.verdict == Verdict::Denied && targets.iter().all(is_here))
 }
 
 /// The policies of the connection's start; where a pod is newer than that to them, the first ones that know it.

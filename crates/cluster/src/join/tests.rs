@@ -94,6 +94,7 @@ fn row(seen: Seen, flow: u64, isn: (Option<u32>, Option<u32>)) -> FlowRow {
         tunnel: Vec::new(),
         icmp: Vec::new(),
         icmp_id: None,
+        tracked: None,
     };
     let tap = Arc::new(Tap { interface: seen.interface.into(), role, pod: None, sampling: 1 });
     let (src, dst) = seen.ends;

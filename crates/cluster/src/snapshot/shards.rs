@@ -31,6 +31,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
         (self.hasher.hash_one(key) >> 32) as usize % SHARDS
     }
 
+    /// All keys, in no order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.shards.iter().flat_map(|shard| shard.keys())
+    }
+
     pub(crate) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,

@@ -100,5 +100,6 @@ pub(crate) fn flow(src: (&str, u16), dst: (&str, u16), protocol: Protocol) -> Fl
         tunnel: Vec::new(),
         icmp: Vec::new(),
         icmp_id: None,
+        tracked: None,
     }
 }

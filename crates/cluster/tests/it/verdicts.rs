@@ -12,7 +12,8 @@ use weir_cluster::objects::{Object, Objects};
 use weir_cluster::policy::{PolicyOptions, PolicySet};
 use weir_cluster::{Known, Snapshot, SnapshotOptions, Timeline};
 use weir_model::{
-    Audit, Cause, Evidence, FlowRow, Judgement, Outcome, PolicyLog, Protocol, Reason, RunId, SideJudgement, Verdict,
+    Audit, Cause, Evidence, FlowRow, Judgement, Leg, Outcome, PolicyLog, Protocol, Reason, RunId, SideJudgement,
+    Verdict,
 };
 
 use crate::recorded::{Node, Recording};
@@ -228,6 +229,67 @@ fn the_clusters_own_log_is_evidence_and_changes_no_verdict() {
             }
         }
     }
+}
+
+/// The opener's node tracked what was let go, and had no entry for what was dropped on it.
+fn told_by_conntrack(nodes: &mut [Node], events: &[Value]) {
+    for row in nodes.iter_mut().flat_map(|node| &mut node.rows).filter(|row| row.seen.leg == Some(Leg::Client)) {
+        let tuple = row.seen.flow.tuple;
+        let is_its = |event: &&Value| {
+            socket(&event["client"]) == (tuple.src_ip, tuple.src_port)
+                && socket(&event["dst"]) == (tuple.dst_ip, tuple.dst_port)
+        };
+        let Some(event) = events.iter().find(is_its) else { continue };
+        let node = event["client"]["node"].as_str();
+        let denied_at = event["policies"].as_array().and_then(|logs| logs.last()).and_then(|log| log["node"].as_str());
+        row.seen.flow.tracked = Some(event["verdict"] != "denied" || denied_at != node);
+    }
+}
+
+#[test]
+fn what_its_node_dropped_is_evidence_and_changes_no_verdict() {
+    let mut enforced = 0;
+    for mode in ["routed", "bridge", "vxlan"] {
+        let lab = Lab::of(mode);
+        let (events, mut nodes) = (lab.events(), lab.nodes());
+        told_by_conntrack(&mut nodes, &events);
+        let rows = lab.judged(&nodes);
+        for event in &events {
+            let row = row_of(&rows, event).expect("checked elsewhere");
+            check(row, event);
+            let is_dropped_here = row.seen.flow.tracked == Some(false);
+            let evidence = if is_dropped_here { Evidence::Enforced } else { Evidence::Inferred };
+            assert_eq!(said(row).evidence, evidence, "{mode} {}", event["id"]);
+            enforced += usize::from(is_dropped_here);
+        }
+    }
+    assert!(enforced >= 6, "{enforced}");
+}
+
+#[test]
+fn what_policies_allow_and_its_node_dropped_is_told_whoever_watched_there() {
+    let lab = Lab::with("routed", |objects| {
+        let keys: Vec<_> = objects.policies().map(|(key, _)| key.clone()).collect();
+        for key in &keys {
+            objects.remove(key);
+        }
+    });
+    let (events, mut nodes) = (lab.events(), lab.nodes());
+    told_by_conntrack(&mut nodes, &events);
+    let rows = lab.judged(&nodes);
+    let mut dropped = 0;
+    for event in events.iter().filter(|event| event["verdict"] == "denied") {
+        let row = row_of(&rows, event).expect("a row");
+        assert_eq!(said(row).verdict(), Verdict::Allowed, "{}", event["id"]);
+        if row.seen.flow.tracked == Some(false) {
+            let here = (Some(Audit::AllowedButBlocked), Some(Cause::DroppedHere));
+            assert_eq!((row.audit, row.cause), here, "{}", event["id"]);
+            dropped += 1;
+        } else {
+            assert_ne!(row.cause, Some(Cause::DroppedHere), "{}", event["id"]);
+        }
+    }
+    assert!(dropped >= 2, "{dropped}");
 }
 
 fn object(text: &str) -> Object {

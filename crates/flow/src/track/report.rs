@@ -39,6 +39,7 @@ impl Reporter<'_> {
             tunnel: path.tunnels().collect(),
             icmp: self.kinds.value(entry.icmp).iter().collect(),
             icmp_id: entry.speakers.icmp_id(),
+            tracked: None,
         }
     }
 }

@@ -51,6 +51,7 @@ fn row() -> FlowRow {
         tunnel: vec![Tunnel { kind: TunnelKind::Vxlan, id: Some(42) }],
         icmp: vec![Icmp { kind: 3, code: 1 }],
         icmp_id: None,
+        tracked: None,
     };
     let used = ServiceRef {
         namespace: "shop".into(),

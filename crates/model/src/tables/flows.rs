@@ -141,6 +141,8 @@ macro_rules! flow_columns {
             |r| r.judgement.as_ref().map_or($crate::Value::Null, |j| $crate::tables::words(&j.versions));
         policies_since: Time, Policy, "Since when the policies were as they were judged by. Null = as long as anything is known, or as egress_verdict.",
             |r| r.judgement.as_ref().and_then(|j| j.since).into();
+        tracked: Bool, Policy, "Whether connection tracking of the opener's node had an entry for it, at the leg client: false = what the opener sent was seen at its veth and was dropped or rejected on its node. Null = nothing says (connection tracking was not heard all that time, not TCP from its SYN on, another leg).",
+            |r| r.seen.flow.tracked.into();
         outcome: Text, Policy, "What was seen to happen so far: established, refused, rejected, unanswered, one-way, half-seen.",
             |r| r.seen.flow.outcome.name().into();
         cause: Text, Policy, "Why the connection failed: policy, no-endpoints, no-local-endpoint, closed-port, server-silent (reached, not answered), not-delivered (never reached the other side), dropped-here (did not leave its node), prohibited, unreachable (ICMP said so). Null = it did not fail, or nothing says.",

@@ -21,7 +21,7 @@ super::define_table! {
         |r| r.node.as_ref().into();
     run: Text, Loss, "Run of the agent, 32 hexadecimal digits. Null = not an agent's.",
         |r| r.run.map(|run| run.to_string()).into();
-    stage: Text, Loss, "Where: kernel, interface (the network card), file (a damaged capture), queue (between capture and sending), unacked (batches over their cap in the agent's memory), spool (over their cap on its disk, or damaged there), wire (a batch that the collector refused for good).",
+    stage: Text, Loss, "Where: kernel, interface (the network card), file (a damaged capture), queue (between capture and sending), conntrack and nflog (news of connection tracking and records of the packet filter's log that the kernel had no room for), unacked (batches over their cap in the agent's memory), spool (over their cap on its disk, or damaged there), wire (a batch that the collector refused for good).",
         |r| r.loss.stage.name().into();
     interface: Text, Tap, "Tap it happened at. Null = not at one tap.",
         |r| r.loss.interface.as_ref().into();

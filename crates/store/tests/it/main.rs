@@ -69,6 +69,7 @@ fn flow_at(number: u64, time: Timestamp) -> FlowRow {
         tunnel: Vec::new(),
         icmp: Vec::new(),
         icmp_id: None,
+        tracked: None,
     };
     let tap = Tap { interface: "veth1".into(), role: TapRole::Pod, pod: None, sampling: 1 };
     let pod = |name: String| Endpoint {

@@ -29,6 +29,7 @@ fn full() -> FlowRow {
         vec![Tunnel { kind: TunnelKind::Vxlan, id: Some(u32::MAX) }, Tunnel { kind: TunnelKind::Ipip, id: None }];
     flow.icmp = vec![Icmp { kind: 3, code: 255 }];
     flow.icmp_id = Some(u16::MAX);
+    flow.tracked = Some(false);
     flow.tcp = Some(Tcp {
         flags: PerDirection { fwd: TcpFlags(0xff), rev: TcpFlags(0) },
         state: TcpState::Closed,
