@@ -17,8 +17,7 @@ pub fn lab_capture() -> PathBuf {
 pub fn external() -> Option<PathBuf> {
     let folder = variable("WEIR_EXAMPLES").map_or_else(|| workspace().join("../shared/examples"), PathBuf::from);
     let exists = folder.is_dir();
-    let in_ci = variable("CI").is_some_and(|value| value == "true");
-    assert!(exists || !in_ci, "no examples: {}; set WEIR_EXAMPLES", folder.display());
+    assert!(exists || !in_ci(), "no examples: {}; set WEIR_EXAMPLES", folder.display());
     exists.then_some(folder)
 }
 
@@ -35,9 +34,13 @@ pub fn seed() -> Option<u64> {
 /// The Python that `scripts/setup` makes, with DuckDB in it. `None` where there is none; a failure with `CI=true`.
 pub fn python() -> Option<PathBuf> {
     let python = workspace().join(".venv/bin/python");
-    let in_ci = variable("CI").is_some_and(|value| value == "true");
-    assert!(python.exists() || !in_ci, "no {}: run scripts/setup", python.display());
+    assert!(python.exists() || !in_ci(), "no {}: run scripts/setup", python.display());
     python.exists().then_some(python)
+}
+
+/// Whether every test must run, whatever it needs: `CI=true`.
+pub fn in_ci() -> bool {
+    variable("CI").is_some_and(|value| value == "true")
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests are steered by variables, not by a program's configuration")]

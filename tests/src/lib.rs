@@ -2,8 +2,10 @@
 //!
 //! Nothing here is part of a program.
 
+pub mod comparison;
 pub mod examples;
 pub mod flat_proto;
+pub mod lab;
 pub mod programs;
 pub mod recorded;
 pub mod tables_page;

@@ -50,7 +50,25 @@ pub struct Program {
 impl Program {
     /// Starts it; what it says on stderr is kept.
     pub fn start(name: &'static str, args: &[&str]) -> Self {
-        let mut child = Command::new(path_of(name))
+        Self::launch(name, &mut Command::new(path_of(name)), args)
+    }
+
+    /// Starts it in a network namespace.
+    pub fn start_in(netns: &str, name: &'static str, args: &[&str]) -> Self {
+        Self::launch(name, &mut within(netns, name), args)
+    }
+
+    /// Starts `tcpdump` in a network namespace, and waits until it captures.
+    pub fn capture(netns: &str, interface: &str, file: &Path) -> Self {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", netns, "tcpdump", "-i", interface, "-U", "-s", "256", "-Z", "root"]);
+        let program = Self::launch("tcpdump", &mut command, &["--immediate-mode", "-w", &file.display().to_string()]);
+        program.log().wait_for("listening on");
+        program
+    }
+
+    fn launch(name: &'static str, command: &mut Command, args: &[&str]) -> Self {
+        let mut child = command
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -101,6 +119,13 @@ impl Drop for Program {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A built program, run in a network namespace.
+pub fn within(netns: &str, name: &str) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", netns]).arg(path_of(name));
+    command
 }
 
 /// What `weir sql` reads.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::examples;
 use crate::programs::{Collector, Program, Source, sql};
+use crate::truth::Event;
 
 /// One row of `flows`, as far as tests look at it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -57,6 +58,24 @@ pub struct Row {
     pub service: Option<String>,
     /// What came of it.
     pub outcome: String,
+    /// What the policies said.
+    pub verdict: Option<String>,
+    /// How that is known.
+    pub evidence: Option<String>,
+    /// Whether it is what happened.
+    pub audit: Option<String>,
+    /// Why it failed.
+    pub cause: Option<String>,
+    /// Whether the opener's node had an entry for it.
+    pub tracked: Option<bool>,
+    /// What the policies of the opener said.
+    pub egress_verdict: Option<String>,
+    /// Those policies.
+    pub egress_policies: Vec<String>,
+    /// What the policies of the other side said.
+    pub ingress_verdict: Option<String>,
+    /// Those policies.
+    pub ingress_policies: Vec<String>,
 }
 
 impl Default for Row {
@@ -85,19 +104,49 @@ impl Default for Row {
             nat: None,
             service: None,
             outcome: String::new(),
+            verdict: None,
+            evidence: None,
+            audit: None,
+            cause: None,
+            tracked: None,
+            egress_verdict: None,
+            egress_policies: Vec::new(),
+            ingress_verdict: None,
+            ingress_policies: Vec::new(),
         }
+    }
+}
+
+impl Row {
+    /// Whether its addresses are those that the event's client dialled from and to.
+    pub fn is_of(&self, event: &Event) -> bool {
+        (self.src_ip, self.src_port) == (event.client.ip, Some(event.client.port))
+            && (self.dst_ip, self.dst_port) == (event.dst.ip, Some(event.dst.port))
+    }
+
+    /// The policies behind a denial, of both directions.
+    pub fn denied_by(&self) -> Vec<&str> {
+        let sides = [(&self.egress_verdict, &self.egress_policies), (&self.ingress_verdict, &self.ingress_policies)];
+        let denying = sides.into_iter().filter(|(verdict, _)| verdict.as_deref() == Some("denied"));
+        denying.flat_map(|(_, policies)| policies).map(String::as_str).collect()
     }
 }
 
 const ROWS: &str = "select node, interface, connection_id, leg, is_primary, protocol, src_ip, src_port, dst_ip, dst_port, \
     bytes_fwd + bytes_rev bytes, payload_fwd + payload_rev payload, packets_fwd + packets_rev packets, src_kind, \
     src_namespace || '/' || src_name src, dst_kind, dst_namespace || '/' || dst_name dst, client_ip, backend_ip, nat, \
-    service_namespace || '/' || service_name service, outcome \
+    service_namespace || '/' || service_name service, outcome, verdict, evidence, audit, cause, tracked, \
+    egress_verdict, egress_policies, ingress_verdict, ingress_policies \
     from flows order by start_ts, node, interface, flow_id, first_ts";
 
 /// Every row that the collector has.
 pub fn rows(collector: &Collector) -> Vec<Row> {
-    let rows = sql(Source::Server(collector.url()), ROWS);
+    rows_of(Source::Server(collector.url()))
+}
+
+/// Every row that there is.
+pub fn rows_of(source: Source<'_>) -> Vec<Row> {
+    let rows = sql(source, ROWS);
     let read = |row| serde_json::from_value(row).unwrap_or_else(|error| panic!("no row: {error}"));
     rows.into_iter().map(read).collect()
 }

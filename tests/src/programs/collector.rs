@@ -22,7 +22,18 @@ pub struct Collector {
 impl Collector {
     /// Starts it on a free port and waits until it serves.
     pub fn start(data: &Path, flags: &[&str]) -> Self {
-        let program = Self::launch(data, flags);
+        Self::serving(Self::launch(data, flags), data)
+    }
+
+    /// Starts it in a network namespace, on a free port of an address there, and waits until it serves.
+    pub fn start_in(netns: &str, address: &str, data: &Path, flags: &[&str]) -> Self {
+        let (folder, listen) = (data.display().to_string(), format!("{address}:0"));
+        let mut args = vec!["--data", &folder, "--log-format", "json", "--listen", &listen];
+        args.extend(flags);
+        Self::serving(Program::start_in(netns, "weir-collector", &args), data)
+    }
+
+    fn serving(program: Program, data: &Path) -> Self {
         let line = program.log().wait_for(r#""message":"serving""#);
         let line: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("no JSON: {error}: {line}"));
         let address = line.get("address").and_then(Value::as_str).expect("the line about serving names the address");
