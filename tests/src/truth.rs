@@ -30,6 +30,9 @@ pub struct Lab {
     pub overlay: String,
     /// `calico`, `kube-router` or `off`.
     pub nflog: String,
+    /// Whether the policies are enforced: `on` or `off`; older recordings do not say.
+    #[serde(default)]
+    pub enforce: Option<String>,
 }
 
 /// One request.

@@ -17,4 +17,5 @@ mod requests;
 mod routes;
 mod secure;
 mod truth;
+mod unenforced;
 mod verdicts;
