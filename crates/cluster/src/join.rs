@@ -8,6 +8,7 @@
 mod audit;
 mod clocks;
 mod connection;
+mod conversation;
 mod coverage;
 mod directions;
 mod ends;
@@ -28,6 +29,7 @@ use weir_model::{ConnectionId, Coverage, FlowId, FlowRow, PolicyLog, Protocol, R
 use connection::Connection;
 pub use connection::LegKey;
 use connection::LegSeen;
+pub use conversation::{Arriving, Conversation, Replayed, Talker};
 use coverage::CoverageIndex;
 use directions::Directions;
 use identity::{Identities, Remembered};

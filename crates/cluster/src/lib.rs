@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod attribute;
+pub mod backtest;
 pub mod conntrack;
 mod enforced;
 pub mod gateways;

@@ -32,6 +32,8 @@ pub(super) struct End {
     ip: Option<IpAddr>,
     /// The port there, where it is connected to.
     pub(super) port: u16,
+    /// The DNS name that the opener knows it by.
+    pub(super) dns_name: Option<Arc<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +94,7 @@ impl Ends {
 }
 
 impl End {
-    fn of(endpoint: &Endpoint, ip: IpAddr, port: u16) -> Self {
+    pub(super) fn of(endpoint: &Endpoint, ip: IpAddr, port: u16) -> Self {
         let who = match (endpoint.kind, endpoint.pod(), &endpoint.name) {
             _ if is_link_scoped(ip) => Who::Link,
             (EndpointKind::Pod, Some(pod), _) => Who::Pod(pod),
@@ -100,17 +102,17 @@ impl End {
             (EndpointKind::External, ..) => Who::External,
             _ => Who::Unknown,
         };
-        Self { who, ip: Some(ip), port }
+        Self { who, ip: Some(ip), port, dns_name: endpoint.dns_name.clone() }
     }
 
-    fn node(name: &Arc<str>) -> Self {
-        Self { who: Who::Node(Arc::clone(name)), ip: None, port: 0 }
+    pub(super) fn node(name: &Arc<str>) -> Self {
+        Self { who: Who::Node(Arc::clone(name)), ip: None, port: 0, dns_name: None }
     }
 
-    fn backend(backend: &Backend, protocol: Protocol, snapshot: &Snapshot) -> Self {
+    pub(super) fn backend(backend: &Backend, protocol: Protocol, snapshot: &Snapshot) -> Self {
         let (ip, port) = (backend.ip, backend.port);
         match &backend.pod {
-            Some(pod) => Self { who: Who::Pod(pod.clone()), ip: Some(ip), port },
+            Some(pod) => Self { who: Who::Pod(pod.clone()), ip: Some(ip), port, dns_name: None },
             None => Self::of(&snapshot.opener(ip, port, protocol), ip, port),
         }
     }
@@ -145,9 +147,15 @@ fn openers(opener: End, connection: &Connection, targets: &Targets, snapshot: &S
     if at_home || *targets == Targets::Nobody(Missing::Endpoints) {
         return vec![opener];
     }
+    masqueraded(opener, snapshot)
+}
+
+/// A node, and every pod of it that it may stand for.
+pub(super) fn masqueraded(opener: End, snapshot: &Snapshot) -> Vec<End> {
+    let Who::Node(node) = &opener.who else { return vec![opener] };
     let pods = snapshot.pods_on(node).filter_map(|entry| {
         let ip = entry.ips.iter().copied().find(|ip| opener.ip.is_some_and(|own| own.is_ipv4() == ip.is_ipv4()))?;
-        Some(End { who: Who::Pod(entry.pod.clone()), ip: Some(ip), port: 0 })
+        Some(End { who: Who::Pod(entry.pod.clone()), ip: Some(ip), port: 0, dns_name: None })
     });
     let pods: Vec<End> = pods.collect();
     std::iter::once(opener).chain(pods).collect()
@@ -203,7 +211,8 @@ fn targets(connection: &Connection, front: &LegSeen, snapshot: &Snapshot) -> Tar
 
 fn behind_service(connection: &Connection, shown: &LegSeen, front: &LegSeen, snapshot: &Snapshot) -> Targets {
     let tuple = shown.key.tuple;
-    let unknown = || Targets::Some(vec![End { who: Who::Unknown, ip: Some(tuple.dst_ip), port: tuple.dst_port }]);
+    let unknown =
+        || Targets::Some(vec![End { who: Who::Unknown, ip: Some(tuple.dst_ip), port: tuple.dst_port, dns_name: None }]);
     let snapshot = snapshot.as_of(connection.first_ts);
     let used = shown.service.as_ref().and_then(|service| service.used.as_ref().zip(service.method));
     let Some((used, method)) = used else { return unknown() };

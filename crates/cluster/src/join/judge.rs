@@ -35,13 +35,7 @@ impl Judged {
     pub(super) fn of(connection: &Connection, known: &Known<'_>, logged: &[Arc<Enforced>]) -> Option<Self> {
         let ends = Ends::of(connection, known.snapshot)?;
         let (since, set) = set(&ends, connection.first_ts, known)?;
-        let mut sides = Sides::of(&ends, set);
-        if let Some(port) = unsure_port(connection, known.snapshot) {
-            let turned = ends.turned(port).map(|turned| Sides::of(&turned, set));
-            if turned.is_none_or(|turned| turned.verdict() != sides.verdict()) {
-                sides.doubt();
-            }
-        }
+        let sides = said(&ends, unsure_port(connection, known.snapshot), set);
         let missing = if let Targets::Nobody(missing) = ends.targets { Some(missing) } else { None };
         let targets = match &ends.targets {
             Targets::Some(targets) => targets.iter().map(|end| end.pod().cloned()).collect::<Option<_>>(),
@@ -70,6 +64,22 @@ fn is_enforced_here(judgement: &Judgement, ends: &Ends, connection: &Connection,
     let is_here = |end: &End| end.pod().is_some_and(|pod| snapshot.pods_on(node).any(|entry| entry.pod == *pod));
     judgement.egress.verdict == Verdict::Denied
         || (judgement.ingress.verdict == Verdict::Denied && targets.iter().all(is_here))
+}
+
+/// What a set says of ends; `unsure` is the opener's port where it may be the one that was connected to.
+pub(super) fn judge(ends: &Ends, unsure: Option<u16>, set: &PolicySet) -> Judgement {
+    said(ends, unsure, set).into_judgement(Timestamp(i64::MIN))
+}
+
+fn said<'a>(ends: &Ends, unsure: Option<u16>, set: &'a PolicySet) -> Sides<'a> {
+    let mut sides = Sides::of(ends, set);
+    if let Some(port) = unsure {
+        let turned = ends.turned(port).map(|turned| Sides::of(&turned, set));
+        if turned.is_none_or(|turned| turned.verdict() != sides.verdict()) {
+            sides.doubt();
+        }
+    }
+    sides
 }
 
 /// The policies of the connection's start; where a pod is newer than that to them, the first ones that know it.
@@ -125,7 +135,7 @@ impl<'a> Sides<'a> {
             let Some(dst) = target.party(set) else { continue };
             let judge = |src: Party| -> ConnectionVerdict<'a> {
                 let (protocol, port) = (ends.protocol, target.port);
-                set.judge(&Opening { src, dst, protocol, port, dst_dns_name: None })
+                set.judge(&Opening { src, dst, protocol, port, dst_dns_name: target.dns_name.as_deref() })
             };
             egress.extend(openers.iter().map(|src| judge(*src).egress));
             let itself = ends.openers.iter().position(|opener| opener.pod().is_some() && opener.pod() == target.pod());
