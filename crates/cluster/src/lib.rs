@@ -17,6 +17,7 @@ pub mod manifests;
 pub mod objects;
 mod owners;
 pub mod policy;
+pub mod recommend;
 mod resolved;
 pub mod route;
 pub mod routing;
