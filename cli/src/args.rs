@@ -383,6 +383,106 @@ pub(crate) enum PolicyCommand {
     Eval(EvalArgs),
     /// Show where what happened is not what the policies say, what they stopped, and what failed for other reasons
     Audit(AuditArgs),
+    /// Say what changed policies would have done to stored connections; exit code 1 where some would be denied
+    Test(PolicyTestArgs),
+    /// Propose the least network policies for what was seen to work in a namespace, with the proof
+    Recommend(RecommendArgs),
+}
+
+/// Manifests go to stdout; what they leave out, and the proof, to stderr. Exit code 1 where too little is known or the proof fails.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RecommendArgs {
+    /// The namespace whose pods get policies
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: String,
+    #[command(flatten)]
+    pub(crate) past: PastArgs,
+    /// Also close pods that had no traffic
+    #[arg(long)]
+    pub(crate) include_silent: bool,
+    /// The least time between the first and the last packet seen
+    #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = span)]
+    pub(crate) min_history: Duration,
+    /// The most packets that may have been lost, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.1)]
+    pub(crate) max_loss: f64,
+    /// Recommend though the history is short or lossy
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// How policies are printed
+    #[arg(short, long, value_enum, default_value_t = ManifestFormat::Yaml)]
+    pub(crate) output: ManifestFormat,
+}
+
+/// How policies are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ManifestFormat {
+    /// For `kubectl apply -f -`, with the flows behind each rule as comments
+    Yaml,
+    /// A list of the policies, with the proof and what is left out beside it
+    Json,
+}
+
+/// Stored connections are judged by the policies of their time, without the change and with it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PolicyTestArgs {
+    /// Policies to try out (YAML or JSON; a file or a folder); one that exists already is replaced
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) filename: Vec<PathBuf>,
+    /// Policies that would go: [KIND/]NAMESPACE/NAME, or KIND/NAME for kinds without a namespace
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) remove: Vec<String>,
+    /// Namespace of objects that do not say theirs
+    #[arg(short, long, value_name = "NAMESPACE", default_value = "default")]
+    pub(crate) namespace: String,
+    #[command(flatten)]
+    pub(crate) past: PastArgs,
+    /// What makes the exit code 1
+    #[arg(long, value_enum, default_value_t = FailOn::NewlyDenied)]
+    pub(crate) fail_on: FailOn,
+    /// How the answer looks
+    #[arg(short, long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) output: ReportFormat,
+}
+
+/// Which stored connections are looked at.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PastArgs {
+    /// From this time on: a span before now (14d), a time (2026-11-22T21:00:00Z), or seconds since 1970
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: TimeBound,
+    /// Up to, not including, this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<TimeBound>,
+    /// Read this lake's folder instead of asking a collector
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lake: Option<PathBuf>,
+}
+
+/// What makes a backtest fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Connections that would be denied
+    NewlyDenied,
+    /// Connections that would be allowed
+    NewlyAllowed,
+    /// Either
+    Any,
+    /// Nothing
+    None,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
+    /// For a pull request
+    Markdown,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
 }
 
 /// Connections that have a verdict, grouped by who talked to whom and how it went.

@@ -18,6 +18,7 @@ mod route;
 mod server;
 mod sql;
 mod status;
+mod stored_objects;
 mod top;
 mod verdict_text;
 mod why;
@@ -54,6 +55,8 @@ fn run() -> anyhow::Result<()> {
         Command::Top(TopCommand::Routes(routes)) => runtime()?.block_on(top::routes(&server()?, &routes)),
         Command::Policy(PolicyCommand::Eval(eval)) => policy::eval(&eval),
         Command::Policy(PolicyCommand::Audit(audit)) => runtime()?.block_on(policy::audit(&server()?, &audit)),
+        Command::Policy(PolicyCommand::Recommend(what)) => runtime()?.block_on(policy::recommend(&server()?, &what)),
+        Command::Policy(PolicyCommand::Test(test)) => runtime()?.block_on(policy::test(&server()?, &test)),
         Command::Why(why) => runtime()?.block_on(why::why(&server()?, &why)),
         Command::Status(status) => runtime()?.block_on(status::status(&server()?, &status)),
     }

@@ -5,12 +5,11 @@
 //! rule led to is taken from the row, and so is what connection tracking told: objects do not say what was resolved, asked
 //! for or rewritten. Whoever recomputes more columns adds to `named_anew` and [`COMPARED`].
 
-mod history;
+pub(crate) mod history;
 mod report;
 mod stored;
 mod taps;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -25,6 +24,7 @@ use weir_service::exit::Usage;
 use crate::args::ReattributeArgs;
 use crate::progress::spinner;
 use crate::server::Contact;
+use crate::stored_objects::Source;
 use report::Report;
 use stored::Stored;
 use taps::Taps;
@@ -55,13 +55,6 @@ const COMPARED: [&str; 23] = [
     "service_method",
     "service_candidates",
 ];
-
-/// A collector, or a lake's folder.
-#[derive(Clone, Copy)]
-struct Source<'a> {
-    server: &'a Contact,
-    lake: Option<&'a Path>,
-}
 
 /// Recomputes, compares and reports. An error where something differs.
 pub(crate) async fn reattribute(server: &Contact, args: &ReattributeArgs) -> Result<()> {

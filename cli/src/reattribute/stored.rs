@@ -12,9 +12,10 @@ use weir_model::{
 };
 use weir_store::records;
 
+use super::COMPARED;
 use super::taps::Taps;
-use super::{COMPARED, Source};
 use crate::query::answer;
+use crate::stored_objects::Source;
 
 /// Columns that are read beside those that are compared.
 const NEEDED: [&str; 18] = [

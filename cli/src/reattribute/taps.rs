@@ -8,8 +8,8 @@ use weir_model::tables::COVERAGE;
 use weir_model::{PodRef, Record, Tap, TapRole, Timestamp};
 use weir_store::records;
 
-use super::Source;
 use crate::query::answer;
+use crate::stored_objects::Source;
 
 /// A node and an interface of it.
 type TapKey = (Arc<str>, Arc<str>);

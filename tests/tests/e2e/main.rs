@@ -1,5 +1,6 @@
 //! Whole programs on real data.
 
+mod backtest;
 mod captures;
 mod cluster;
 mod crash;
@@ -13,6 +14,7 @@ mod order;
 mod policy;
 mod readers;
 mod reattribute;
+mod recommend;
 mod requests;
 mod routes;
 mod secure;
