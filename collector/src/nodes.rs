@@ -213,11 +213,6 @@ impl Nodes {
             .collect()
     }
 
-    /// Those of which an agent was there and is not any more, and is not believed to come back.
-    pub(crate) fn gone(&self, now: Timestamp) -> Vec<v1::NodeStatus> {
-        self.lock().values().filter(|node| node.gone).map(|node| node.status(now)).collect()
-    }
-
     /// All nodes as they stand, by name.
     pub(crate) fn status(&self, now: Timestamp) -> Vec<v1::NodeStatus> {
         self.lock().values().map(|node| node.status(now)).collect()

@@ -113,13 +113,6 @@ impl ObserverService {
         nodes
     }
 
-    /// The nodes that an answer about what is stored lacks.
-    fn missing_nodes(&self) -> Vec<v1::NodeStatus> {
-        let mut missing = self.nodes.absent(self.snapshots.borrow().nodes_with_pods());
-        missing.extend(self.nodes.gone(self.now()));
-        missing
-    }
-
     async fn subscribe(&self, about: Subject) -> Result<mpsc::Receiver<News>, Status> {
         let (reply, told) = oneshot::channel();
         self.settler.send(Task::Subscribe(about, reply)).await.map_err(|_| stopping())?;

@@ -31,8 +31,6 @@ impl ObserverService {
         let stored = if asked.history { self.stored_flows(&asked).await? } else { Vec::new() };
         let told: HashSet<RowKey> = if asked.follow { stored.iter().map(key).collect() } else { HashSet::new() };
         let history = stream::iter(stored).map(|record| Ok(answer(Answer::Flow(Box::new(flow_from_record(&record))))));
-        let missing = stream::iter(self.missing_nodes()).map(|status| Ok(answer(Answer::Node(status))));
-        let history = history.chain(missing);
         let Some(news) = news else { return Ok(Box::pin(history)) };
         let follow = ReceiverStream::new(news)
             .filter_map(move |news| std::future::ready(tell(news, &asked, &told).map(Ok)))
